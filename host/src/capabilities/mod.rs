@@ -1,0 +1,3 @@
+//! What a plugin can ask the host for, as plain Rust: no wasmtime here.
+
+pub mod model;

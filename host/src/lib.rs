@@ -1,0 +1,18 @@
+//! Portcullis: a plugin-host backend. Each layer uses only the layers below it.
+//!
+//! | layer | what it is |
+//! | --- | --- |
+//! | `app`, `cli` | composition root and commands |
+//! | `http`, `workers` | the HTTP contract; what runs without a request |
+//! | `dispatch` | which plugin serves a call, its admission, its retries |
+//! | `sandbox` | the only user of wasmtime |
+//! | `capabilities` | what a plugin can ask for, as plain Rust |
+//! | `policy`, `storage` | who may do what; the store |
+//! | `manifest` | what a plugin declares |
+//!
+//! `config` and `telemetry` may be used anywhere.
+
+pub mod capabilities;
+pub mod manifest;
+pub mod policy;
+pub mod storage;

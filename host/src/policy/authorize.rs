@@ -1,0 +1,71 @@
+//! The decision on one request: a `Permit`, which only this file can make, or a refusal.
+
+use std::sync::Arc;
+
+use crate::manifest::{Access, AccessWord, Action};
+
+use super::{Caller, Scope};
+
+/// The proof that policy was asked and agreed. `dispatch::call` consumes it.
+#[derive(Debug)]
+pub struct Permit {
+    caller: Caller,
+    resource: Arc<str>,
+    action: Action,
+    scope: Scope,
+}
+
+impl Permit {
+    /// Who may act.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// On which resource.
+    pub fn resource(&self) -> &Arc<str> {
+        &self.resource
+    }
+
+    /// Doing what.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// On which of its documents.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+}
+
+/// Why a request may not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Signing in might help: 401.
+    #[error("sign in to do this")]
+    Unauthenticated,
+    /// Signing in does not help: 403.
+    #[error("you may not do this")]
+    Forbidden,
+}
+
+/// Decides whether `caller` may do `action` on `resource`.
+pub fn authorize(caller: &Caller, action: Action, resource: &Arc<str>, access: &Access) -> Result<Permit, Refusal> {
+    let word = match action {
+        Action::List => access.list,
+        Action::Read => access.read,
+        Action::Create => access.create,
+        Action::Update => access.update,
+        Action::Delete => access.delete,
+    };
+    let scope = match (word, caller) {
+        (AccessWord::Anyone, _) | (AccessWord::Operator, Caller::Operator) => Scope::All,
+        (AccessWord::Operator, Caller::Anonymous) => return Err(Refusal::Unauthenticated),
+        (AccessWord::Operator, Caller::Account(_)) | (AccessWord::Nobody, _) => return Err(Refusal::Forbidden),
+    };
+    Ok(Permit {
+        caller: caller.clone(),
+        resource: Arc::clone(resource),
+        action,
+        scope,
+    })
+}

@@ -1,0 +1,44 @@
+//! Who makes a request.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// Who makes a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody signed in.
+    Anonymous,
+    /// An account with its roles.
+    Account(Account),
+    /// The holder of the operator token; may do everything.
+    Operator,
+}
+
+/// An account, as far as policy needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The account's id.
+    pub id: Uuid,
+    /// The roles that it has at this moment.
+    pub roles: Arc<[String]>,
+}
+
+impl Caller {
+    /// The account that owns what the caller creates.
+    pub fn account(&self) -> Option<Uuid> {
+        match self {
+            Self::Account(account) => Some(account.id),
+            Self::Anonymous | Self::Operator => None,
+        }
+    }
+
+    /// Whether the caller has the role; the operator has every one.
+    pub fn has_role(&self, role: &str) -> bool {
+        match self {
+            Self::Anonymous => false,
+            Self::Account(account) => account.roles.iter().any(|held| held == role),
+            Self::Operator => true,
+        }
+    }
+}

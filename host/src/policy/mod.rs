@@ -1,0 +1,10 @@
+//! Who may do what: pure decisions, no I/O, no async.
+
+mod authorize;
+mod caller;
+pub mod grants;
+mod scope;
+
+pub use authorize::{Permit, Refusal, authorize};
+pub use caller::{Account, Caller};
+pub use scope::Scope;
