@@ -13,6 +13,7 @@
 //! `config` and `telemetry` may be used anywhere.
 
 pub mod capabilities;
+pub mod dispatch;
 pub mod manifest;
 pub mod policy;
 pub mod storage;

@@ -1,3 +1,4 @@
 //! What a plugin can ask the host for, as plain Rust: no wasmtime here.
 
 pub mod model;
+pub mod request;
