@@ -1,0 +1,98 @@
+//! What a host is started with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::{Host, Plugin, built};
+
+/// What a host is started with: plugins, configuration, flags, and directories of its own.
+#[derive(Debug)]
+pub struct Setup {
+    pub(crate) directory: TempDir,
+    pub(crate) flags: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        let setup = Self {
+            directory: built::scratch(),
+            flags: Vec::new(),
+            environment: Vec::new(),
+        };
+        fs::create_dir(setup.plugins()).expect("a scratch directory takes folders");
+        setup.with_config("")
+    }
+
+    /// With these plugins of the repository or of the fixtures.
+    #[must_use]
+    pub fn with_plugins<const N: usize>(self, names: [&str; N]) -> Self {
+        names
+            .into_iter()
+            .fold(self, |setup, name| setup.with_plugin(&Plugin::named(name)))
+    }
+
+    /// With this plugin.
+    #[must_use]
+    pub fn with_plugin(self, plugin: &Plugin) -> Self {
+        plugin.install(&self.plugins());
+        self
+    }
+
+    /// With this text as `portcullis.toml`.
+    #[must_use]
+    pub fn with_config(self, text: &str) -> Self {
+        fs::write(self.config(), text).expect("a scratch directory takes files");
+        self
+    }
+
+    /// With a flag for `portcullis run`.
+    #[must_use]
+    pub fn with_flag(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// With an environment variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the host and waits until it listens; fails the test where it does not.
+    #[track_caller]
+    pub fn start(self) -> Host {
+        Host::start(self)
+    }
+
+    /// Starts a host that is expected to give up; returns what it said on stderr.
+    #[track_caller]
+    pub fn start_in_vain(self) -> String {
+        match Host::try_start(self) {
+            Ok(_) => panic!("the host started"),
+            Err(said) => said,
+        }
+    }
+
+    /// The plugin directory.
+    pub fn plugins(&self) -> PathBuf {
+        self.path("plugins")
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// `portcullis.toml`.
+    pub fn config(&self) -> PathBuf {
+        self.path("portcullis.toml")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::join(self.directory.path(), name)
+    }
+}
