@@ -14,6 +14,7 @@
 
 pub mod capabilities;
 pub mod dispatch;
+pub mod http;
 pub mod manifest;
 pub mod policy;
 pub mod storage;
