@@ -26,7 +26,12 @@ pub(super) fn if_none_match(headers: &HeaderMap) -> Result<Option<Precondition>,
     condition(headers, &IF_NONE_MATCH, "If-None-Match", true)
 }
 
-fn condition(headers: &HeaderMap, name: &HeaderName, shown: &'static str, weak: bool) -> Result<Option<Precondition>, Malformed> {
+fn condition(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    shown: &'static str,
+    weak: bool,
+) -> Result<Option<Precondition>, Malformed> {
     let mut lines = headers.get_all(name).iter().peekable();
     if lines.peek().is_none() {
         return Ok(None);
@@ -58,7 +63,11 @@ fn take_tag(text: &str) -> Option<(&str, bool, &str)> {
     let (quoted, is_weak) = text.strip_prefix("W/").map_or((text, false), |quoted| (quoted, true));
     let (tag, rest) = quoted.strip_prefix('"')?.split_once('"')?;
     let rest = rest.trim_start();
-    let rest = if rest.is_empty() { rest } else { rest.strip_prefix(',')?.trim_start() };
+    let rest = if rest.is_empty() {
+        rest
+    } else {
+        rest.strip_prefix(',')?.trim_start()
+    };
     Some((tag, is_weak, rest))
 }
 
@@ -105,12 +114,18 @@ mod tests {
         assert_eq!(parse(&[]), Ok(None));
         assert_eq!(parse(&["*"]), Ok(Some(Precondition::Exists)));
         assert_eq!(parse(&["\"7\""]), Ok(Some(Precondition::Revision(vec![7]))));
-        assert_eq!(parse(&["\"7\" , \"8-xml\"", "\"9-xml-br\""]), Ok(Some(Precondition::Revision(vec![7, 8, 9]))));
+        assert_eq!(
+            parse(&["\"7\" , \"8-xml\"", "\"9-xml-br\""]),
+            Ok(Some(Precondition::Revision(vec![7, 8, 9])))
+        );
     }
 
     #[test]
     fn a_strong_comparison_ignores_weak_and_foreign_tags() {
-        assert_eq!(parse(&["W/\"7\", \"abc\", \"07\", \"\""]), Ok(Some(Precondition::Revision(vec![]))));
+        assert_eq!(
+            parse(&["W/\"7\", \"abc\", \"07\", \"\""]),
+            Ok(Some(Precondition::Revision(vec![])))
+        );
         let weak = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_static("W/\"7\""))]);
         assert_eq!(if_none_match(&weak), Ok(Some(Precondition::Revision(vec![7]))));
     }

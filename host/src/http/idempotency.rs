@@ -24,7 +24,10 @@ pub(super) fn key<'h>(method: &Method, headers: &'h HeaderMap) -> Result<Option<
     let Some(line) = lines.next() else { return Ok(None) };
     let text = line.to_str().map_err(|_| Malformed)?;
     // The draft standard makes it a quoted string; most clients send it bare.
-    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let key = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
     let plain = key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
     if lines.next().is_some() || !plain || key.is_empty() || key.len() > MAX_KEY_BYTES {
         return Err(Malformed);
@@ -99,7 +102,12 @@ mod tests {
 
     #[test]
     fn every_part_of_the_request_tells_keys_apart() {
-        let account = |id| Caller::Account(Account { id: Uuid::from_u128(id), roles: [].into() });
+        let account = |id| {
+            Caller::Account(Account {
+                id: Uuid::from_u128(id),
+                roles: [].into(),
+            })
+        };
         let (post, patch) = (Method::POST, Method::PATCH);
         let materials = [
             material(&Caller::Operator, &post, "/api/a", b"1", "k"),

@@ -95,7 +95,10 @@ pub(super) fn accepted_coding(headers: &HeaderMap) -> Option<Coding> {
 
 /// The elements of a list header with their quality values. One whose quality is malformed is skipped, as if it had not been sent.
 fn weighted<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'h str, Quality)> {
-    let lines = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    let lines = headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).filter_map(|element| {
         let mut parts = element.split(';').map(str::trim);
         let value = parts.next().filter(|value| !value.is_empty())?;

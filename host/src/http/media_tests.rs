@@ -32,14 +32,23 @@ fn json_is_the_default() {
 #[test]
 fn the_higher_quality_wins() {
     assert_eq!(format(&["application/json;q=0.5, application/xml"]), Some(Format::Xml));
-    assert_eq!(format(&["application/json;q=0.5", "application/xml;q=0.9"]), Some(Format::Xml));
-    assert_eq!(format(&["text/html, Application/XML; q=0.9, */*;q=0.8"]), Some(Format::Xml));
+    assert_eq!(
+        format(&["application/json;q=0.5", "application/xml;q=0.9"]),
+        Some(Format::Xml)
+    );
+    assert_eq!(
+        format(&["text/html, Application/XML; q=0.9, */*;q=0.8"]),
+        Some(Format::Xml)
+    );
 }
 
 #[test]
 fn the_most_specific_range_decides() {
     assert_eq!(format(&["application/json;q=0, */*"]), Some(Format::Xml));
-    assert_eq!(format(&["application/json;q=0, application/problem+json;q=0, application/*;q=0.1"]), Some(Format::Xml));
+    assert_eq!(
+        format(&["application/json;q=0, application/problem+json;q=0, application/*;q=0.1"]),
+        Some(Format::Xml)
+    );
 }
 
 #[test]
@@ -69,7 +78,10 @@ fn a_coding_is_used_only_when_asked_for() {
 fn the_type_of_a_body_is_read_with_its_charset() {
     let content = |value| super::content(&with(CONTENT_TYPE, &[value]));
     assert_eq!(content("application/json"), Some(Content::Document(Format::Json)));
-    assert_eq!(content("Application/JSON; charset=\"UTF-8\""), Some(Content::Document(Format::Json)));
+    assert_eq!(
+        content("Application/JSON; charset=\"UTF-8\""),
+        Some(Content::Document(Format::Json))
+    );
     assert_eq!(content("application/merge-patch+json"), Some(Content::MergePatch));
     assert_eq!(content("text/xml;charset=utf-8"), Some(Content::Document(Format::Xml)));
     assert_eq!(content("application/json; charset=latin1"), None);

@@ -40,7 +40,10 @@ pub(super) struct BadQuery {
 }
 
 fn bad(code: &'static str, message: impl Into<String>) -> BadQuery {
-    BadQuery { code, message: message.into() }
+    BadQuery {
+        code,
+        message: message.into(),
+    }
 }
 
 /// Reads a query string. `kind_of` knows the fields of the resource; a field that it does not know is refused.
@@ -62,7 +65,10 @@ pub(super) fn parse(query: &str, kind_of: impl Fn(&str) -> Option<FieldKind>) ->
             "cursor" => selection.cursor = Some(value.into_owned()).filter(|cursor| !cursor.is_empty()),
             "count" => selection.with_total = count(&value)?,
             _ if selection.filters.len() == MAX_FILTERS => {
-                return Err(bad("too_many_filters", format!("a query has at most {MAX_FILTERS} conditions")));
+                return Err(bad(
+                    "too_many_filters",
+                    format!("a query has at most {MAX_FILTERS} conditions"),
+                ));
             }
             _ => selection.filters.push(clause(&name, &value, &kind_of)?),
         }
@@ -80,10 +86,16 @@ fn decode(text: &str) -> Result<Cow<'_, str>, BadQuery> {
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
     let spaced = text.replace('+', " ");
-    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().filter(|_| complete);
+    let decoded = percent_encoding::percent_decode_str(&spaced)
+        .decode_utf8()
+        .ok()
+        .filter(|_| complete);
     match decoded {
         Some(decoded) if !decoded.contains('\0') => Ok(Cow::Owned(decoded.into_owned())),
-        _ => Err(bad("malformed_query", "the query string is not valid percent-encoded UTF-8")),
+        _ => Err(bad(
+            "malformed_query",
+            "the query string is not valid percent-encoded UTF-8",
+        )),
     }
 }
 
@@ -92,7 +104,12 @@ fn clause(name: &str, text: &str, kind_of: &impl Fn(&str) -> Option<FieldKind>) 
         None => (name, "eq"),
         Some((field, rest)) => match rest.strip_suffix(']') {
             Some(operator) => (field, operator),
-            None => return Err(bad("malformed_query", format!("`{name}` is not of the form `field[operator]`"))),
+            None => {
+                return Err(bad(
+                    "malformed_query",
+                    format!("`{name}` is not of the form `field[operator]`"),
+                ));
+            }
         },
     };
     let operator = match operator {
@@ -113,12 +130,19 @@ fn clause(name: &str, text: &str, kind_of: &impl Fn(&str) -> Option<FieldKind>) 
     let value = match operator {
         Operator::OneOf => one_of(field, text, kind)?,
         Operator::Prefix if !matches!(kind, FieldKind::Text | FieldKind::Any) => {
-            return Err(bad("bad_operator", format!("`prefix` compares text, and `{field}` is not text")));
+            return Err(bad(
+                "bad_operator",
+                format!("`prefix` compares text, and `{field}` is not text"),
+            ));
         }
         Operator::Prefix => Value::from(text),
         _ => scalar(field, text, kind)?,
     };
-    Ok(Clause { field: field.to_owned(), operator, value })
+    Ok(Clause {
+        field: field.to_owned(),
+        operator,
+        value,
+    })
 }
 
 fn unknown_field(field: &str) -> BadQuery {
@@ -126,9 +150,15 @@ fn unknown_field(field: &str) -> BadQuery {
 }
 
 fn one_of(field: &str, text: &str, kind: FieldKind) -> Result<Value, BadQuery> {
-    let values = text.split(',').map(|text| scalar(field, text, kind)).collect::<Result<Vec<_>, _>>()?;
+    let values = text
+        .split(',')
+        .map(|text| scalar(field, text, kind))
+        .collect::<Result<Vec<_>, _>>()?;
     if values.len() > MAX_ONE_OF {
-        return Err(bad("too_many_values", format!("`{field}[in]` compares with at most {MAX_ONE_OF} values")));
+        return Err(bad(
+            "too_many_values",
+            format!("`{field}[in]` compares with at most {MAX_ONE_OF} values"),
+        ));
     }
     Ok(Value::Array(values))
 }
@@ -169,24 +199,34 @@ fn sort(text: &str, kind_of: &impl Fn(&str) -> Option<FieldKind>) -> Result<Vec<
         let (field, descending) = key.strip_prefix('-').map_or((key, false), |field| (field, true));
         kind_of(field).ok_or_else(|| unknown_field(field))?;
         if keys.len() == MAX_SORT_KEYS {
-            return Err(bad("too_many_sort_keys", format!("a query has at most {MAX_SORT_KEYS} sort keys")));
+            return Err(bad(
+                "too_many_sort_keys",
+                format!("a query has at most {MAX_SORT_KEYS} sort keys"),
+            ));
         }
         if keys.iter().any(|key| key.field == field) {
             return Err(bad("repeated_sort_key", format!("`sort` names `{field}` twice")));
         }
-        keys.push(Order { field: field.to_owned(), descending });
+        keys.push(Order {
+            field: field.to_owned(),
+            descending,
+        });
     }
     Ok(keys)
 }
 
 fn limit(text: &str) -> Result<u32, BadQuery> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let limit = text.parse().ok().filter(|limit| digits && (1..=MAX_LIMIT).contains(limit));
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| digits && (1..=MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| bad("bad_limit", format!("`limit` is a whole number from 1 to {MAX_LIMIT}")))
 }
 
 fn count(text: &str) -> Result<bool, BadQuery> {
-    text.parse().map_err(|_| bad("bad_count", "`count` is `true` or `false`"))
+    text.parse()
+        .map_err(|_| bad("bad_count", "`count` is `true` or `false`"))
 }
 
 /// The query string of the next page: this one, with another cursor.
@@ -200,7 +240,10 @@ pub(super) fn with_cursor(query: &str, cursor: &str) -> String {
         }
     }
     next.push_str("cursor=");
-    next.extend(percent_encoding::utf8_percent_encode(cursor, percent_encoding::NON_ALPHANUMERIC));
+    next.extend(percent_encoding::utf8_percent_encode(
+        cursor,
+        percent_encoding::NON_ALPHANUMERIC,
+    ));
     next
 }
 

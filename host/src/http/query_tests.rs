@@ -17,7 +17,11 @@ fn kind(field: &str) -> Option<FieldKind> {
 
 fn filters(query: &str) -> Vec<(String, Operator, Value)> {
     let selection = parse(query, kind).unwrap();
-    selection.filters.into_iter().map(|clause| (clause.field, clause.operator, clause.value)).collect()
+    selection
+        .filters
+        .into_iter()
+        .map(|clause| (clause.field, clause.operator, clause.value))
+        .collect()
 }
 
 fn refusal(query: &str) -> &'static str {
@@ -26,10 +30,20 @@ fn refusal(query: &str) -> &'static str {
 
 #[test]
 fn a_whole_query_is_read() {
-    let selection =
-        parse("category=games&price[gte]=10&sort=-price,name&limit=20&cursor=abc&count=true", kind).unwrap();
-    let clause = |field: &str, operator, value| Clause { field: field.into(), operator, value };
-    let order = |field: &str, descending| Order { field: field.into(), descending };
+    let selection = parse(
+        "category=games&price[gte]=10&sort=-price,name&limit=20&cursor=abc&count=true",
+        kind,
+    )
+    .unwrap();
+    let clause = |field: &str, operator, value| Clause {
+        field: field.into(),
+        operator,
+        value,
+    };
+    let order = |field: &str, descending| Order {
+        field: field.into(),
+        descending,
+    };
     assert_eq!(
         selection,
         Selection {
@@ -54,10 +68,20 @@ fn an_empty_query_asks_for_the_defaults() {
 #[test]
 fn every_operator_has_a_name() {
     use Operator::*;
-    for (name, operator) in
-        [("eq", Eq), ("ne", Ne), ("lt", Lt), ("le", Le), ("lte", Le), ("gt", Gt), ("ge", Ge), ("gte", Ge)]
-    {
-        assert_eq!(filters(&format!("stock[{name}]=3")), [("stock".into(), operator, json!(3))]);
+    for (name, operator) in [
+        ("eq", Eq),
+        ("ne", Ne),
+        ("lt", Lt),
+        ("le", Le),
+        ("lte", Le),
+        ("gt", Gt),
+        ("ge", Ge),
+        ("gte", Ge),
+    ] {
+        assert_eq!(
+            filters(&format!("stock[{name}]=3")),
+            [("stock".into(), operator, json!(3))]
+        );
     }
     assert_eq!(filters("name[prefix]=a"), [("name".into(), Prefix, json!("a"))]);
     assert_eq!(filters("stock[in]=1,2"), [("stock".into(), OneOf, json!([1, 2]))]);
@@ -114,13 +138,19 @@ fn what_is_wrong_is_named() {
 fn queries_are_bounded() {
     assert_eq!(refusal(&"name=a&".repeat(MAX_FILTERS + 1)), "too_many_filters");
     assert_eq!(refusal("sort=name,category,stock,price,sold"), "too_many_sort_keys");
-    assert_eq!(refusal(&format!("stock[in]=1{}", ",1".repeat(MAX_ONE_OF))), "too_many_values");
+    assert_eq!(
+        refusal(&format!("stock[in]=1{}", ",1".repeat(MAX_ONE_OF))),
+        "too_many_values"
+    );
 }
 
 #[test]
 fn the_next_page_is_the_same_query_with_another_cursor() {
     assert_eq!(with_cursor("", "a/b"), "cursor=a%2Fb");
-    assert_eq!(with_cursor("name=x&cursor=old&limit=5", "new"), "name=x&limit=5&cursor=new");
+    assert_eq!(
+        with_cursor("name=x&cursor=old&limit=5", "new"),
+        "name=x&limit=5&cursor=new"
+    );
     assert_eq!(with_cursor("c%75rsor=old", "new"), "cursor=new");
 }
 

@@ -45,7 +45,9 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<HeaderValue> {
     let fits = incoming.len() == 55 || (version != b"00" && incoming[55] == b'-');
     let dashes = [2, 35, 52].iter().all(|&at| outgoing[at] == b'-');
     let fields = [&outgoing[..2], &outgoing[3..35], &outgoing[36..52], &outgoing[53..55]];
-    let digits = fields.iter().all(|field| field.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
+    let digits = fields
+        .iter()
+        .all(|field| field.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
     let named = fields[1..3].iter().all(|field| field.iter().any(|byte| *byte != b'0'));
     if !(fits && dashes && digits && named && version != b"ff") {
         return None;

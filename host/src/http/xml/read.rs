@@ -84,7 +84,10 @@ impl Parser<'_> {
     fn next(&mut self, is_first: bool) -> Result<Token, BadXml> {
         let mut may_declare = is_first;
         loop {
-            let (namespace, event) = self.reader.read_resolved_event().map_err(|error| bad(error.to_string()))?;
+            let (namespace, event) = self
+                .reader
+                .read_resolved_event()
+                .map_err(|error| bad(error.to_string()))?;
             match event {
                 Event::Start(start) => {
                     if namespace != ResolveResult::Bound(Namespace(NAMESPACE)) {
@@ -123,7 +126,9 @@ impl Parser<'_> {
             if index == MAX_ATTRIBUTES {
                 return Err(bad("an element has too many attributes"));
             }
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| bad(error.to_string()))?;
+            let value = attribute
+                .normalized_value(XmlVersion::Implicit1_0)
+                .map_err(|error| bad(error.to_string()))?;
             if !value.chars().all(is_allowed) {
                 return Err(bad("an attribute holds a character that XML does not allow"));
             }
@@ -236,7 +241,9 @@ fn boolean(text: &str) -> Result<bool, BadXml> {
 }
 
 fn number(text: &str) -> Result<Number, BadXml> {
-    trim(text).parse().map_err(|_| bad("a number is written as in JSON, and must not be too large"))
+    trim(text)
+        .parse()
+        .map_err(|_| bad("a number is written as in JSON, and must not be too large"))
 }
 
 /// The white space of XML, which is less than that of Unicode.

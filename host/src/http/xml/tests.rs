@@ -31,8 +31,14 @@ fn each_type_has_its_element() {
 fn what_xml_cannot_hold_is_escaped_as_in_json() {
     let value = json!({"a\u{1}\"\\": "\u{0}\\n\"\r\n\t\u{ffff}"});
     let written = to_xml(&value);
-    assert!(written.contains("escaped-key=\"true\" key=\"a\\u0001\\&quot;\\\\\""), "{written}");
-    assert!(written.contains("escaped=\"true\">\\u0000\\\\n\\\"&#13;\n\t\\uffff<"), "{written}");
+    assert!(
+        written.contains("escaped-key=\"true\" key=\"a\\u0001\\&quot;\\\\\""),
+        "{written}"
+    );
+    assert!(
+        written.contains("escaped=\"true\">\\u0000\\\\n\\\"&#13;\n\t\\uffff<"),
+        "{written}"
+    );
     assert_eq!(xml(&written), Ok(value));
 }
 
@@ -47,7 +53,10 @@ fn prefixes_comments_and_cdata_are_understood() {
 
 #[test]
 fn line_ends_are_normalised() {
-    assert_eq!(inside("<string key='a'>x\r\ny\rz&#13;</string>"), Ok(json!({"a": "x\ny\nz\r"})));
+    assert_eq!(
+        inside("<string key='a'>x\r\ny\rz&#13;</string>"),
+        Ok(json!({"a": "x\ny\nz\r"}))
+    );
 }
 
 #[test]
@@ -56,14 +65,23 @@ fn entity_bombs_are_refused_before_anything_expands() {
     assert_eq!(xml(bomb), Err("a document type declaration is not allowed".into()));
     let external = "<!DOCTYPE map SYSTEM 'file:///etc/passwd'><map/>";
     assert_eq!(xml(external), Err("a document type declaration is not allowed".into()));
-    assert_eq!(inside("<string key='a'>&xxe;</string>"), Err("`&xxe;` is not allowed".into()));
+    assert_eq!(
+        inside("<string key='a'>&xxe;</string>"),
+        Err("`&xxe;` is not allowed".into())
+    );
     assert!(inside("<string key='&xxe;'/>").is_err());
 }
 
 #[test]
 fn processing_instructions_and_late_declarations_are_refused() {
-    assert_eq!(inside("<?php echo 1 ?>"), Err("processing instructions are not allowed".into()));
-    assert_eq!(inside("<string key='a'><?x y?></string>"), Err("processing instructions are not allowed".into()));
+    assert_eq!(
+        inside("<?php echo 1 ?>"),
+        Err("processing instructions are not allowed".into())
+    );
+    assert_eq!(
+        inside("<string key='a'><?x y?></string>"),
+        Err("processing instructions are not allowed".into())
+    );
     assert!(inside("<?xml version='1.0'?>").is_err());
 }
 
@@ -72,7 +90,10 @@ fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{}{}", "<array>".repeat(depth), "</array>".repeat(depth));
     let document = |depth| xml(&nested(depth).replacen("<array>", &format!("<array xmlns='{NAMESPACE}'>"), 1));
     assert!(document(MAX_DEPTH).is_ok());
-    assert_eq!(document(MAX_DEPTH + 1), Err("the document is nested deeper than 64 levels".into()));
+    assert_eq!(
+        document(MAX_DEPTH + 1),
+        Err("the document is nested deeper than 64 levels".into())
+    );
     assert!(document(100_000).is_err());
 }
 
@@ -141,11 +162,17 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<u64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from)
     ];
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number, text.clone().prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        number,
+        text.clone().prop_map(Value::from)
+    ];
     leaf.prop_recursive(5, 40, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(text.clone(), inner, 0..6).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::btree_map(text.clone(), inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }

@@ -50,7 +50,9 @@ fn element(out: &mut String, value: &Value, key: Option<&str>, is_root: bool) {
         Value::Number(number) => _ = write!(out, "{number}"),
         Value::String(plain) => text(out, escaped.as_deref().unwrap_or(plain)),
         Value::Array(values) => values.iter().for_each(|value| element(out, value, None, false)),
-        Value::Object(members) => members.iter().for_each(|(key, value)| element(out, value, Some(key), false)),
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(key, value)| element(out, value, Some(key), false)),
     }
     out.push_str("</");
     out.push_str(name);
