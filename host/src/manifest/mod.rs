@@ -1,160 +1,71 @@
 //! What a plugin asks for: the shape of `plugin.toml`, its parsing and its validation. Uses no other layer.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+mod diagnostic;
+mod files;
+mod indexes;
+mod limits;
+mod model;
+mod names;
+mod raw;
+pub mod schema;
+mod validate;
+mod wish;
+mod wording;
 
-/// A validated `plugin.toml`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Manifest {
-    /// The plugin's name: a lower-case letter, then lower-case letters, digits and `-`; at most 63.
-    pub name: String,
-    /// Its version (Semantic Versioning 2.0).
-    pub version: String,
-    /// How instances are used.
-    pub instances: Instances,
-    /// The resources that it serves, each backed by the collection of the same name.
-    pub resources: Vec<Resource>,
-    /// What it wants beyond its own resources.
-    pub wants: Wants,
-    /// The limits that it asks for; the operator's cap them.
-    pub limits: Limits,
-}
+#[cfg(test)]
+mod tests;
 
-/// How instances are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instances {
-    /// A new one for each call.
-    Fresh,
-    /// One serves this many calls, one after another.
-    Reuse(u32),
-}
+use std::path::Path;
 
-/// One resource.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Resource {
-    /// The name in the path and of the collection: a lower-case letter, then lower-case letters, digits, `-` and `_`; at most 63.
-    pub name: String,
-    /// The JSON Schema 2020-12 of a body.
-    pub schema: Arc<serde_json::Value>,
-    /// Indexes for filters and sorts. An absent field counts as null.
-    pub indexes: Vec<Vec<IndexField>>,
-    /// Unique indexes. A document without one of the fields is not in the index.
-    pub unique: Vec<Vec<IndexField>>,
-    /// Who may do what.
-    pub access: Access,
-}
+pub use diagnostic::{Diagnostic, Diagnostics, SourceError};
+pub(crate) use diagnostic::{Source, read_text};
+pub use limits::Limits;
+pub use model::{Access, AccessWord, Action, CollectionWish, IndexField, Instances, Manifest, Resource, Wants};
+pub use names::{NAME_MAX_BYTES, RESERVED_FIELDS, RESERVED_RESOURCES, is_plugin_name, is_resource_name};
+pub(crate) use wish::wish;
+pub(crate) use wording::unknown;
 
-/// One field of an index, written `name` or `-name`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct IndexField {
-    /// The field, dotted for nested objects.
-    pub path: String,
-    /// Largest first.
-    pub descending: bool,
-}
+/// The name of the file in a plugin's folder.
+pub const FILE_NAME: &str = "plugin.toml";
+/// The largest manifest.
+pub const MANIFEST_MAX_BYTES: u64 = 128 * 1024;
 
-/// Who may do what with a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// `GET /api/{resource}`
-    pub list: AccessWord,
-    /// `GET /api/{resource}/{id}`
-    pub read: AccessWord,
-    /// `POST /api/{resource}`
-    pub create: AccessWord,
-    /// `PUT` and `PATCH`
-    pub update: AccessWord,
-    /// `DELETE`
-    pub delete: AccessWord,
-}
+/// A manifest that the store holds and this host can't read.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored manifest is unreadable: {0}")]
+pub struct StoredManifestError(#[from] serde_json::Error);
 
-/// One access word. The operator may do everything but what is for `nobody`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessWord {
-    /// Everybody, signed in or not.
-    Anyone,
-    /// The holder of the operator token.
-    Operator,
-    /// No client at all; plugins that act as the system still may.
-    Nobody,
-}
+impl Manifest {
+    /// Reads `plugin.toml` of a folder, and the schemas that it names.
+    pub fn load(folder: &Path) -> Result<Self, SourceError> {
+        let path = folder.join(FILE_NAME);
+        let text = read_text(&path, MANIFEST_MAX_BYTES)?;
+        Self::parse(&path.display().to_string(), &text, &|name| {
+            files::read_schema(folder, name)
+        })
+        .map_err(SourceError::Invalid)
+    }
 
-/// What a document operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Action {
-    /// Query.
-    List,
-    /// Get one.
-    Read,
-    /// Insert.
-    Create,
-    /// Replace and patch.
-    Update,
-    /// Delete.
-    Delete,
-}
+    /// Reads the text of a manifest, called `file` in complaints. `schema_text` gives the text of a schema by the path that
+    /// the manifest names, or says why it can't.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        schema_text: &dyn Fn(&str) -> Result<String, String>,
+    ) -> Result<Self, Diagnostics> {
+        let mut source = Source::new(file, text);
+        let raw = source.parse()?;
+        let manifest = validate::manifest(raw, &mut source, schema_text);
+        source.finish(manifest)
+    }
 
-/// What a plugin wants beyond its own resources.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    /// Collections of other plugins.
-    pub collections: BTreeMap<String, CollectionWish>,
-    /// Origins with path prefixes; for integration calls.
-    pub egress: Vec<String>,
-    /// Names of secrets; for integration calls.
-    pub secrets: Vec<String>,
-}
+    /// The form that the store keeps, schemas included.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_else(|error| unreachable!("a manifest is plain data: {error}"))
+    }
 
-/// What is wanted of one collection: `["read"]`, or `{ actions = ["read"], as = "system" }`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CollectionWish {
-    /// What to do; `read` includes `list`.
-    pub actions: BTreeSet<Action>,
-    /// Act beyond the caller's rights.
-    pub as_system: bool,
-}
-
-/// Limits of one call and of one plugin. A limit's name ends with its unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Linear memory of an instance, all memories together.
-    pub memory_mib: u32,
-    /// From admission to answer, retries included.
-    pub deadline_ms: u32,
-    /// CPU time of the guest in one attempt.
-    pub cpu_ms: u32,
-    /// Calls at a time.
-    pub concurrency: u32,
-    /// Calls that may wait for a place.
-    pub queue: u32,
-    /// Documents, index entries and private keys of the plugin.
-    pub storage_mib: u32,
-    /// Elements of one table.
-    pub table_elements: u32,
-    /// Log lines of one call, and their bytes.
-    pub log_lines: u32,
-    /// Bytes of the log of one call.
-    pub log_kib: u32,
-    /// Bytes of what a call returns.
-    pub output_kib: u32,
-    /// Calls of host functions in one attempt.
-    pub host_calls: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory_mib: 32,
-            deadline_ms: 500,
-            cpu_ms: 250,
-            concurrency: 64,
-            queue: 256,
-            storage_mib: 1_024,
-            table_elements: 20_000,
-            log_lines: 100,
-            log_kib: 64,
-            output_kib: 4_096,
-            host_calls: 10_000,
-        }
+    /// The manifest from what [`Manifest::encode`] gave.
+    pub fn decode(stored: &[u8]) -> Result<Self, StoredManifestError> {
+        Ok(serde_json::from_slice(stored)?)
     }
 }

@@ -1,0 +1,94 @@
+//! Indexes of a resource: each field must exist in the schema and be of a kind that can be compared.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use toml::Spanned;
+
+use super::schema::{self, FieldShape};
+use super::{IndexField, Source};
+
+/// Indexes of one resource, unique ones included.
+const INDEXES_MAX: usize = 32;
+/// Fields of one index.
+const FIELDS_MAX: usize = 8;
+
+type RawIndexes = Vec<Spanned<Vec<Spanned<String>>>>;
+type Indexes = Vec<Vec<IndexField>>;
+
+/// The plain and the unique indexes of a resource.
+pub(super) fn of(plain: RawIndexes, unique: RawIndexes, schema: &Value, source: &mut Source<'_>) -> (Indexes, Indexes) {
+    if let Some(first_too_many) = plain.iter().chain(&unique).nth(INDEXES_MAX) {
+        let help = format!("a resource has at most {INDEXES_MAX}, unique ones included");
+        source.complain(first_too_many.span(), "too many indexes", Some(help));
+    }
+    for field in unique.iter().flat_map(Spanned::get_ref) {
+        if let Some(path) = field.get_ref().strip_prefix('-') {
+            let help = format!("write `\"{path}\"`");
+            source.complain(field.span(), "a unique index has no order", Some(help));
+        }
+    }
+    (all(plain, schema, source), all(unique, schema, source))
+}
+
+fn all(given: RawIndexes, schema: &Value, source: &mut Source<'_>) -> Indexes {
+    let mut seen = BTreeSet::new();
+    given
+        .into_iter()
+        .map(|raw| {
+            let index = index(&raw, schema, source);
+            if !seen.insert(index.clone()) {
+                source.complain(raw.span(), "this index is here twice", Some("remove one".to_owned()));
+            }
+            index
+        })
+        .collect()
+}
+
+fn index(raw: &Spanned<Vec<Spanned<String>>>, schema: &Value, source: &mut Source<'_>) -> Vec<IndexField> {
+    let fields = raw.get_ref();
+    if fields.is_empty() || fields.len() > FIELDS_MAX {
+        let message = format!("an index over {} fields", fields.len());
+        source.complain(raw.span(), message, Some(format!("name 1 to {FIELDS_MAX} fields")));
+    }
+    let mut paths = BTreeSet::new();
+    let mut arrays = 0;
+    fields
+        .iter()
+        .map(|written| {
+            let field = parse_field(written.get_ref());
+            match schema::field(schema, &field.path) {
+                None => {
+                    let message = format!("the schema has no field `{}`", field.path);
+                    let help = "declare it under `properties`; nested fields are written `outer.inner`".to_owned();
+                    source.complain(written.span(), message, Some(help));
+                }
+                Some(FieldShape::Object) => {
+                    let message = format!("`{}` is an object, which has no order", field.path);
+                    let help = format!("name a field of it: `\"{}.inner\"`", field.path);
+                    source.complain(written.span(), message, Some(help));
+                }
+                Some(FieldShape::Array) => arrays += 1,
+                Some(FieldShape::Scalar) => {}
+            }
+            if arrays > 1 {
+                let help = "an index holds an entry per element, so it can hold one array".to_owned();
+                source.complain(written.span(), "a second array in one index", Some(help));
+                arrays = 1;
+            }
+            if !paths.insert(field.path.clone()) {
+                let message = format!("`{}` is in this index twice", field.path);
+                source.complain(written.span(), message, Some("remove one".to_owned()));
+            }
+            field
+        })
+        .collect()
+}
+
+fn parse_field(written: &str) -> IndexField {
+    let path = written.strip_prefix('-');
+    IndexField {
+        path: path.unwrap_or(written).to_owned(),
+        descending: path.is_some(),
+    }
+}

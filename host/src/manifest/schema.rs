@@ -1,0 +1,119 @@
+//! JSON Schemas of bodies: compiling them, and finding the fields that they declare.
+
+use std::collections::HashSet;
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::{Map, Value};
+
+use super::names::RESERVED_FIELDS;
+
+/// The largest schema file.
+pub const SCHEMA_MAX_BYTES: u64 = 256 * 1024;
+/// Bytes of compiled code of one `pattern`.
+const PATTERN_MAX_BYTES: usize = 1024 * 1024;
+
+/// What the schema says about a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldShape {
+    /// A string, number, boolean or null.
+    Scalar,
+    /// It may be an array.
+    Array,
+    /// It can only be an object, which can't be indexed.
+    Object,
+}
+
+/// Compiles a schema. Formats are asserted, patterns run in linear time, references stay inside the schema.
+pub fn compile(schema: &Value) -> Result<Validator, String> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .should_validate_formats(true)
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_MAX_BYTES))
+        .build(schema)
+        .map_err(|error| match error.instance_path().as_str() {
+            "" => error.to_string(),
+            pointer => format!("at `{pointer}`: {error}"),
+        })
+}
+
+/// Checks what a schema of bodies must hold beyond being a schema.
+pub(super) fn check(schema: &Value) -> Result<(), String> {
+    if let Some(dialect) = schema.get("$schema").and_then(Value::as_str)
+        && dialect.trim_end_matches('#') != "https://json-schema.org/draft/2020-12/schema"
+    {
+        return Err(format!(
+            "it is written in `{dialect}`; write `https://json-schema.org/draft/2020-12/schema`"
+        ));
+    }
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        return Err("a body is an object; write `\"type\": \"object\"` at the top".to_owned());
+    }
+    compile(schema)?;
+    let reserved = RESERVED_FIELDS
+        .iter()
+        .find(|name| !subschemas(schema, &[schema], name).is_empty());
+    match reserved {
+        Some(name) => Err(format!(
+            "the property `{name}` is reserved for the host; give it another name"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What a schema says about a dotted path; nothing where it declares no such field.
+pub fn field(schema: &Value, path: &str) -> Option<FieldShape> {
+    let mut places = vec![schema];
+    for name in path.split('.') {
+        places = subschemas(schema, &places, name);
+    }
+    if places.is_empty() {
+        return None;
+    }
+    let types: Vec<&str> = spread(schema, &places).into_iter().flat_map(types).collect();
+    Some(if types.contains(&"array") {
+        FieldShape::Array
+    } else if !types.is_empty() && types.iter().all(|name| *name == "object") {
+        FieldShape::Object
+    } else {
+        FieldShape::Scalar
+    })
+}
+
+/// The subschemas of the property `name` of these places.
+fn subschemas<'a>(root: &'a Value, places: &[&'a Value], name: &str) -> Vec<&'a Value> {
+    spread(root, places)
+        .into_iter()
+        .filter_map(|object| object.get("properties")?.get(name))
+        .collect()
+}
+
+/// The types that a schema names itself.
+fn types(object: &Map<String, Value>) -> Vec<&str> {
+    match object.get("type") {
+        Some(Value::String(name)) => vec![name],
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// These places with all that they refer to or combine, each once: references may form a circle.
+fn spread<'a>(root: &'a Value, places: &[&'a Value]) -> Vec<&'a Map<String, Value>> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut waiting = places.to_vec();
+    while let Some(place) = waiting.pop() {
+        let Some(object) = place.as_object() else {
+            continue;
+        };
+        if !seen.insert(std::ptr::from_ref(place)) {
+            continue;
+        }
+        let reference = object.get("$ref").and_then(Value::as_str);
+        waiting.extend(reference.and_then(|uri| root.pointer(uri.strip_prefix('#')?)));
+        for combination in ["allOf", "anyOf", "oneOf"] {
+            waiting.extend(object.get(combination).and_then(Value::as_array).into_iter().flatten());
+        }
+        found.push(object);
+    }
+    found
+}
