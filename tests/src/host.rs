@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Answer, Client, Setup, built};
+use crate::{Answer, Client, Setup};
 
 /// How long a host may take to start, to stop or to say something before the test fails. Machines of CI are slow and busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -36,6 +36,7 @@ struct Process {
     log: Arc<Mutex<String>>,
     api: Client,
     admin: Client,
+    started_in: Duration,
 }
 
 impl Host {
@@ -106,6 +107,11 @@ impl Host {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.child.id()
+    }
+
+    /// How long it took until it listened.
+    pub fn started_in(&self) -> Duration {
+        self.process.started_in
     }
 
     /// All that it logged so far.
@@ -200,7 +206,7 @@ impl Host {
 
     /// Runs another command of the binary on this host's data directory.
     pub fn command(&self, arguments: &[&str]) -> Output {
-        Command::new(built::binary())
+        Command::new(self.setup.binary())
             .args(arguments)
             .arg("--data")
             .arg(self.setup.data())
@@ -213,7 +219,8 @@ impl Host {
 impl Process {
     /// Starts the binary and waits for the two lines that it prints when it is ready.
     fn spawn(setup: &Setup) -> Result<Self, String> {
-        let mut child = Command::new(built::binary())
+        let start = Instant::now();
+        let mut child = Command::new(setup.binary())
             .arg("run")
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .arg("--config")
@@ -233,6 +240,7 @@ impl Process {
         let logged = collect(child.stderr.take().expect("stderr is piped"), Arc::clone(&log));
         let lines = lines_of(child.stdout.take().expect("stdout is piped"));
         let found = address(&lines, "api ").and_then(|api| Some((api, address(&lines, "admin ")?)));
+        let started_in = start.elapsed();
         let Some((api, admin)) = found else {
             // It has given up already, or never will say anything.
             let _ = child.kill();
@@ -245,6 +253,7 @@ impl Process {
             log,
             api: Client::new(&api),
             admin: Client::new(&admin),
+            started_in,
         })
     }
 

@@ -13,6 +13,7 @@ pub struct Setup {
     pub(crate) directory: TempDir,
     pub(crate) flags: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) binary: Option<PathBuf>,
 }
 
 impl Setup {
@@ -21,6 +22,7 @@ impl Setup {
             directory: built::scratch(),
             flags: Vec::new(),
             environment: Vec::new(),
+            binary: None,
         };
         fs::create_dir(setup.plugins()).expect("a scratch directory takes folders");
         setup.with_config("")
@@ -62,6 +64,13 @@ impl Setup {
         self
     }
 
+    /// With another binary than the one that cargo built with the tests.
+    #[must_use]
+    pub fn with_binary(mut self, binary: &Path) -> Self {
+        self.binary = Some(binary.to_owned());
+        self
+    }
+
     /// Starts the host and waits until it listens; fails the test where it does not.
     #[track_caller]
     pub fn start(self) -> Host {
@@ -90,6 +99,11 @@ impl Setup {
     /// `portcullis.toml`.
     pub fn config(&self) -> PathBuf {
         self.path("portcullis.toml")
+    }
+
+    /// The binary to run.
+    pub(crate) fn binary(&self) -> PathBuf {
+        self.binary.clone().unwrap_or_else(built::binary)
     }
 
     fn path(&self, name: &str) -> PathBuf {
