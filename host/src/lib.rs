@@ -13,8 +13,10 @@
 //! `config` and `telemetry` may be used anywhere.
 
 pub mod capabilities;
+pub mod config;
 pub mod dispatch;
 pub mod http;
 pub mod manifest;
 pub mod policy;
 pub mod storage;
+pub mod telemetry;

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use super::diagnostic::{SourceError, read_text};
-use super::schema::SCHEMA_MAX_BYTES;
+use super::schema::MAX_SCHEMA_BYTES;
 
 /// The text of a schema in `folder`, or why not.
 pub(super) fn read_schema(folder: &Path, name: &str) -> Result<String, String> {
@@ -16,7 +16,7 @@ pub(super) fn read_schema(folder: &Path, name: &str) -> Result<String, String> {
     if !inside {
         return Err(format!("`{name}` leads out of the plugin's folder"));
     }
-    read_text(&path, SCHEMA_MAX_BYTES).map_err(|error| match error {
+    read_text(&path, MAX_SCHEMA_BYTES).map_err(|error| match error {
         SourceError::Unreadable { reason, .. } => format!("cannot read `{name}`: {reason}"),
         SourceError::Invalid(diagnostics) => diagnostics.to_string(),
     })

@@ -9,17 +9,17 @@ use super::schema::{self, FieldShape};
 use super::{IndexField, Source};
 
 /// Indexes of one resource, unique ones included.
-const INDEXES_MAX: usize = 32;
+const MAX_INDEXES: usize = 32;
 /// Fields of one index.
-const FIELDS_MAX: usize = 8;
+const MAX_FIELDS: usize = 8;
 
 type RawIndexes = Vec<Spanned<Vec<Spanned<String>>>>;
 type Indexes = Vec<Vec<IndexField>>;
 
 /// The plain and the unique indexes of a resource.
 pub(super) fn of(plain: RawIndexes, unique: RawIndexes, schema: &Value, source: &mut Source<'_>) -> (Indexes, Indexes) {
-    if let Some(first_too_many) = plain.iter().chain(&unique).nth(INDEXES_MAX) {
-        let help = format!("a resource has at most {INDEXES_MAX}, unique ones included");
+    if let Some(first_too_many) = plain.iter().chain(&unique).nth(MAX_INDEXES) {
+        let help = format!("a resource has at most {MAX_INDEXES}, unique ones included");
         source.complain(first_too_many.span(), "too many indexes", Some(help));
     }
     for field in unique.iter().flat_map(Spanned::get_ref) {
@@ -47,9 +47,9 @@ fn all(given: RawIndexes, schema: &Value, source: &mut Source<'_>) -> Indexes {
 
 fn index(raw: &Spanned<Vec<Spanned<String>>>, schema: &Value, source: &mut Source<'_>) -> Vec<IndexField> {
     let fields = raw.get_ref();
-    if fields.is_empty() || fields.len() > FIELDS_MAX {
+    if fields.is_empty() || fields.len() > MAX_FIELDS {
         let message = format!("an index over {} fields", fields.len());
-        source.complain(raw.span(), message, Some(format!("name 1 to {FIELDS_MAX} fields")));
+        source.complain(raw.span(), message, Some(format!("name 1 to {MAX_FIELDS} fields")));
     }
     let mut paths = BTreeSet::new();
     let mut arrays = 0;

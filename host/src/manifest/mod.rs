@@ -21,14 +21,16 @@ pub use diagnostic::{Diagnostic, Diagnostics, SourceError};
 pub(crate) use diagnostic::{Source, read_text};
 pub use limits::Limits;
 pub use model::{Access, AccessWord, Action, CollectionWish, IndexField, Instances, Manifest, Resource, Wants};
-pub use names::{NAME_MAX_BYTES, RESERVED_FIELDS, RESERVED_RESOURCES, is_plugin_name, is_resource_name};
+pub use names::{MAX_NAME_BYTES, RESERVED_FIELDS, RESERVED_RESOURCES, is_plugin_name, is_resource_name};
+pub(crate) use raw::{RawLimits, RawWish};
+pub(crate) use validate::limits_within_bounds;
 pub(crate) use wish::wish;
 pub(crate) use wording::unknown;
 
 /// The name of the file in a plugin's folder.
 pub const FILE_NAME: &str = "plugin.toml";
 /// The largest manifest.
-pub const MANIFEST_MAX_BYTES: u64 = 128 * 1024;
+pub const MAX_MANIFEST_BYTES: u64 = 128 * 1024;
 
 /// A manifest that the store holds and this host can't read.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +41,7 @@ impl Manifest {
     /// Reads `plugin.toml` of a folder, and the schemas that it names.
     pub fn load(folder: &Path) -> Result<Self, SourceError> {
         let path = folder.join(FILE_NAME);
-        let text = read_text(&path, MANIFEST_MAX_BYTES)?;
+        let text = read_text(&path, MAX_MANIFEST_BYTES)?;
         Self::parse(&path.display().to_string(), &text, &|name| {
             files::read_schema(folder, name)
         })

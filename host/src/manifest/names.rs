@@ -1,7 +1,7 @@
 //! Which names are names. Other code relies on this: a name never holds a separator of a path or of a key.
 
 /// The longest name of a plugin, resource or secret.
-pub const NAME_MAX_BYTES: usize = 63;
+pub const MAX_NAME_BYTES: usize = 63;
 
 /// Resource names that paths of the API use themselves.
 pub const RESERVED_RESOURCES: [&str; 3] = ["batch", "integrations", "search"];
@@ -29,7 +29,7 @@ pub fn is_resource_name(name: &str) -> bool {
 }
 
 fn is_name(name: &str, is_separator: fn(u8) -> bool) -> bool {
-    name.len() <= NAME_MAX_BYTES
+    name.len() <= MAX_NAME_BYTES
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name
             .bytes()

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::names::RESERVED_FIELDS;
 
 /// The largest schema file.
-pub const SCHEMA_MAX_BYTES: u64 = 256 * 1024;
+pub const MAX_SCHEMA_BYTES: u64 = 256 * 1024;
 /// Bytes of compiled code of one `pattern`.
-const PATTERN_MAX_BYTES: usize = 1024 * 1024;
+const MAX_PATTERN_BYTES: usize = 1024 * 1024;
 
 /// What the schema says about a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn compile(schema: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
-        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_MAX_BYTES))
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
         .build(schema)
         .map_err(|error| match error.instance_path().as_str() {
             "" => error.to_string(),

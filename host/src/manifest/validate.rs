@@ -13,12 +13,12 @@ use super::{
 };
 
 /// Resources of one plugin.
-const RESOURCES_MAX: usize = 64;
+const MAX_RESOURCES: usize = 64;
 /// Collections, origins or secrets that one plugin wants.
-const WANTS_MAX: usize = 64;
+const MAX_WANTS: usize = 64;
 /// Calls that one instance may serve.
-const REUSE_MAX: u32 = 1_000_000;
-const URL_MAX_BYTES: usize = 2_048;
+const MAX_REUSE: u32 = 1_000_000;
+const MAX_URL_BYTES: usize = 2_048;
 
 type SchemaText<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -66,10 +66,10 @@ fn instances(given: Spanned<RawInstances>, source: &mut Source<'_>) -> Instances
             Instances::Fresh
         }
         RawInstances::Reuse(calls) => match u32::try_from(calls) {
-            Ok(calls @ 1..=REUSE_MAX) => Instances::Reuse(calls),
+            Ok(calls @ 1..=MAX_REUSE) => Instances::Reuse(calls),
             _ => {
                 let message = format!("an instance can't serve {calls} calls");
-                source.complain(span, message, Some(format!("write a number from 1 to {REUSE_MAX}")));
+                source.complain(span, message, Some(format!("write a number from 1 to {MAX_REUSE}")));
                 Instances::Fresh
             }
         },
@@ -98,8 +98,8 @@ pub(crate) fn limits_within_bounds(given: RawLimits, defaults: Limits, source: &
 }
 
 fn resources(given: Vec<RawResource>, source: &mut Source<'_>, schema_text: SchemaText<'_>) -> Vec<Resource> {
-    if let Some(first_too_many) = given.get(RESOURCES_MAX) {
-        let help = format!("a plugin has at most {RESOURCES_MAX}; split it");
+    if let Some(first_too_many) = given.get(MAX_RESOURCES) {
+        let help = format!("a plugin has at most {MAX_RESOURCES}; split it");
         source.complain(first_too_many.name.span(), "too many resources", Some(help));
         return Vec::new();
     }
@@ -199,12 +199,12 @@ fn access(raw: RawAccess, source: &mut Source<'_>) -> Access {
 }
 
 fn wants(raw: RawWants, own: &[Resource], source: &mut Source<'_>) -> Wants {
-    let collections_at = raw.collections.keys().nth(WANTS_MAX).map(Spanned::span);
+    let collections_at = raw.collections.keys().nth(MAX_WANTS).map(Spanned::span);
     for at in [collections_at, span_past(&raw.egress), span_past(&raw.secrets)]
         .into_iter()
         .flatten()
     {
-        source.complain(at, "too many wishes", Some(format!("a list holds at most {WANTS_MAX}")));
+        source.complain(at, "too many wishes", Some(format!("a list holds at most {MAX_WANTS}")));
     }
     let mut collections = BTreeMap::new();
     for (name, given) in raw.collections {
@@ -234,7 +234,7 @@ fn wants(raw: RawWants, own: &[Resource], source: &mut Source<'_>) -> Wants {
 }
 
 fn span_past(list: &[Spanned<String>]) -> Option<Range<usize>> {
-    list.get(WANTS_MAX).map(Spanned::span)
+    list.get(MAX_WANTS).map(Spanned::span)
 }
 
 /// The texts of a list, with complaints about those that are wrong or there twice.
@@ -261,7 +261,7 @@ fn is_origin(text: &str) -> bool {
         return false;
     };
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    text.len() <= URL_MAX_BYTES
+    text.len() <= MAX_URL_BYTES
         && uri.scheme_str() == Some("https")
         && !authority.is_empty()
         && !authority.contains('@')

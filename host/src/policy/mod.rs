@@ -5,6 +5,9 @@ mod caller;
 pub mod grants;
 mod scope;
 
+#[cfg(test)]
+mod tests;
+
 pub use authorize::{Permit, Refusal, authorize};
 pub use caller::{Account, Caller};
 pub use scope::Scope;

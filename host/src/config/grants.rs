@@ -1,0 +1,43 @@
+//! `[grants.NAME]`: what a plugin may touch beyond its own; written as the `[wants]` of its manifest.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::reading::plugin_name;
+use crate::manifest::{CollectionWish, RawWish, Source, is_resource_name, wish};
+
+/// What the operator grants one plugin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Collections of other plugins.
+    pub collections: BTreeMap<String, CollectionWish>,
+}
+
+/// The section as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    #[serde(default)]
+    collections: BTreeMap<Spanned<String>, RawWish>,
+}
+
+pub(super) fn read(raw: BTreeMap<Spanned<String>, Raw>, source: &mut Source<'_>) -> BTreeMap<String, Grant> {
+    let mut grants = BTreeMap::new();
+    for (name, raw) in raw {
+        plugin_name(&name, source);
+        let mut grant = Grant::default();
+        for (collection, raw) in raw.collections {
+            if !is_resource_name(collection.get_ref()) {
+                let message = format!("`{}` is not a resource's name", collection.get_ref());
+                let help = "write the name as it is in the plugin.toml of its plugin".to_owned();
+                source.complain(collection.span(), message, Some(help));
+            }
+            let granted = wish(raw, collection.span(), source);
+            grant.collections.insert(collection.into_inner(), granted);
+        }
+        grants.insert(name.into_inner(), grant);
+    }
+    grants
+}

@@ -1,0 +1,143 @@
+//! What the operator decides: `portcullis.toml`, one file per section. Unknown keys are errors, and every key has a default.
+
+mod data;
+mod grants;
+mod limits;
+mod log;
+mod plugins;
+mod reading;
+mod request;
+mod sandbox;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use data::{Data, EngineKind};
+pub use grants::Grant;
+pub use log::{Log, LogFormat};
+pub use plugins::PluginConfig;
+pub use request::Request;
+pub use sandbox::Sandbox;
+use serde::Deserialize;
+pub use server::Server;
+use toml::Spanned;
+
+use crate::manifest::{Diagnostics, Limits, Source, SourceError, read_text};
+
+/// The name of the file, where no other is given.
+pub const FILE_NAME: &str = "portcullis.toml";
+/// The largest configuration.
+const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// A validated `portcullis.toml`. What has effect only at the start is the same for the life of the process; the rest is read
+/// anew on a reload (see [`Config::reloaded`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[server]`: the listeners and what a request may cost before it reaches a plugin.
+    pub server: Server,
+    /// `[data]`: where the store is.
+    pub data: Data,
+    /// `[sandbox]`: how many instances there are, and what compiling may cost.
+    pub sandbox: Sandbox,
+    /// `[limits]`: the caps over what manifests ask for.
+    pub limits: Limits,
+    /// `[request]`: what plugins learn about a request.
+    pub request: Request,
+    /// `[log]`: what the host logs.
+    pub log: Log,
+    /// `[plugins.NAME]`: settings of plugins.
+    pub plugins: BTreeMap<String, PluginConfig>,
+    /// `[grants.NAME]`: what a plugin may touch beyond its own.
+    pub grants: BTreeMap<String, Grant>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            data: Data::default(),
+            sandbox: Sandbox::default(),
+            limits: limits::default_caps(),
+            request: Request::default(),
+            log: Log::default(),
+            plugins: BTreeMap::new(),
+            grants: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file. A relative data directory in it starts at the file's folder.
+    pub fn load(path: &Path) -> Result<Self, SourceError> {
+        let text = read_text(path, MAX_CONFIG_BYTES)?;
+        let mut config = Self::parse(&path.display().to_string(), &text).map_err(SourceError::Invalid)?;
+        if let Some(folder) = path.parent() {
+            config.data.directory = folder.join(&config.data.directory);
+        }
+        Ok(config)
+    }
+
+    /// Reads the text of a file that is called `file` in complaints.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        let mut source = Source::new(file, text);
+        let raw: RawConfig = source.parse()?;
+        let config = Self {
+            server: server::read(raw.server, &mut source),
+            data: data::read(raw.data, &mut source),
+            sandbox: sandbox::read(raw.sandbox, &mut source),
+            limits: limits::read(raw.limits, &mut source),
+            request: request::read(raw.request, &mut source),
+            log: log::read(raw.log, &mut source),
+            plugins: plugins::read(raw.plugins, &mut source),
+            grants: grants::read(raw.grants, &mut source),
+        };
+        source.finish(config)
+    }
+
+    /// This configuration with what `new` may change while the host runs: `[limits]`, `[request]`, `[plugins]` and `[grants]`.
+    /// The sections that differ and need a new start are named beside it.
+    #[must_use]
+    pub fn reloaded(&self, new: Self) -> (Self, Vec<&'static str>) {
+        let ignored = [
+            ("[server]", self.server != new.server),
+            ("[data]", self.data != new.data),
+            ("[sandbox]", self.sandbox != new.sandbox),
+            ("[log]", self.log != new.log),
+        ];
+        let ignored = ignored.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name);
+        let config = Self {
+            limits: new.limits,
+            request: new.request,
+            plugins: new.plugins,
+            grants: new.grants,
+            ..self.clone()
+        };
+        (config, ignored.collect())
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    #[serde(default)]
+    server: server::Raw,
+    #[serde(default)]
+    data: data::Raw,
+    #[serde(default)]
+    sandbox: sandbox::Raw,
+    #[serde(default)]
+    limits: crate::manifest::RawLimits,
+    #[serde(default)]
+    request: request::Raw,
+    #[serde(default)]
+    log: log::Raw,
+    #[serde(default)]
+    plugins: BTreeMap<Spanned<String>, plugins::Raw>,
+    #[serde(default)]
+    grants: BTreeMap<Spanned<String>, grants::Raw>,
+}

@@ -1,0 +1,117 @@
+//! What good configurations mean; the bad ones are golden pairs in `tests/config`.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::manifest::Action;
+
+fn parse(text: &str) -> Config {
+    Config::parse(FILE_NAME, text).unwrap_or_else(|complaints| panic!("{complaints}"))
+}
+
+#[test]
+fn an_empty_file_is_the_default() {
+    assert_eq!(parse(""), Config::default());
+}
+
+#[test]
+fn each_section_is_read() {
+    let config = parse(
+        r#"
+        [server]
+        listen = "[::]:80"
+        body_kib = 64
+        [data]
+        directory = "/srv/data"
+        engine = "memory"
+        [sandbox]
+        instances = 16
+        [limits]
+        memory_mib = 64
+        [request]
+        headers = ["X-Tenant"]
+        [log]
+        level = "warn,plugin=debug"
+        format = "json"
+        [plugins.orders.settings]
+        max_lines = 50
+        greeting = "hello"
+        [grants.orders.collections]
+        products = { actions = ["read", "update"], as = "system" }
+        "#,
+    );
+    assert_eq!(config.server.listen.to_string(), "[::]:80");
+    assert_eq!((config.server.body_kib, config.server.header_kib), (64, 32));
+    assert_eq!(
+        (config.data.directory.as_path(), config.data.engine),
+        (Path::new("/srv/data"), EngineKind::Memory)
+    );
+    assert_eq!(config.sandbox.instances, 16);
+    assert_eq!(config.limits.memory_mib, 64);
+    assert_eq!(config.request.headers, ["x-tenant".to_owned()].into());
+    assert_eq!(
+        (config.log.level.as_str(), config.log.format),
+        ("warn,plugin=debug", LogFormat::Json)
+    );
+    let settings = &config.plugins["orders"].settings;
+    assert_eq!(
+        (settings["max_lines"].as_str(), settings["greeting"].as_str()),
+        ("50", "hello")
+    );
+    let granted = &config.grants["orders"].collections["products"];
+    assert_eq!(granted.actions, [Action::List, Action::Read, Action::Update].into());
+    assert!(granted.as_system);
+}
+
+#[test]
+fn a_relative_data_directory_starts_at_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    fs::write(&file, "[data]\ndirectory = \"store\"").unwrap();
+    assert_eq!(Config::load(&file).unwrap().data.directory, folder.path().join("store"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nonexistent/portcullis.toml")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot read /nonexistent/portcullis.toml: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_reload_changes_what_may_change_and_names_the_rest() {
+    let old = parse("[server]\nbody_kib = 64");
+    let (config, ignored) = old.reloaded(parse("[log]\nlevel = \"warn\"\n[limits]\nmemory_mib = 1"));
+    assert_eq!((config.limits.memory_mib, config.server.body_kib), (1, 64));
+    assert_eq!(config.log, Log::default());
+    assert_eq!(ignored, ["[server]", "[log]"]);
+}
+
+/// Every line of the example that could be a setting holds the default, so the file documents what the code does.
+#[test]
+fn the_example_in_the_repository_shows_every_key_with_its_default() {
+    let text = include_str!("../../../portcullis.toml");
+    let shown: String = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = ") && !setting.starts_with(char::is_uppercase) => setting,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = parse(&shown);
+    let default = Config {
+        plugins: config.plugins.clone(),
+        grants: config.grants.clone(),
+        ..Config::default()
+    };
+    assert_eq!(config, default);
+    for limit in Limits::NAMES {
+        assert!(shown.contains(&format!("\n{limit} = ")), "{limit} is not shown");
+    }
+}

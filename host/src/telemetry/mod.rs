@@ -1,0 +1,38 @@
+//! What the host says about itself: lines on stderr, none for a request that went well.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// The environment variable that goes before `[log] level`.
+pub const LEVEL_VARIABLE: &str = "PORTCULLIS_LOG";
+
+/// Sends the log to stderr, for the life of the process. Later calls change nothing, so that tests may start several hosts.
+pub fn start(log: &Log) -> Result<(), String> {
+    let filter = match std::env::var(LEVEL_VARIABLE) {
+        Ok(level) => filter(&level).map_err(|reason| format!("{LEVEL_VARIABLE}: {reason}"))?,
+        Err(_) => filter(&log.level)?,
+    };
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // An error here only says that the process has a log already.
+    let _ = match log.format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// The filter that a level means, or what is wrong with it.
+pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
+    if level.trim().is_empty() {
+        return Err("no level is named".to_owned());
+    }
+    EnvFilter::builder()
+        .parse(level)
+        .map_err(|error| format!("`{level}` is not a level: {error}"))
+}
