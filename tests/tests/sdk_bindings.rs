@@ -25,7 +25,6 @@ fn generate(world: &str, role: Option<&str>) -> String {
         generate_all: true,
         generate_unused_types: true,
         runtime_path: Some(format!("{BINDINGS}::rt")),
-        additional_derive_attributes: vec!["PartialEq".into()],
         ..Opts::default()
     };
     if let Some(role) = role {
