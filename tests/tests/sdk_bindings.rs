@@ -34,8 +34,14 @@ fn generate(world: &str, role: Option<&str>) -> String {
         options.default_bindings_module = Some(format!("{BINDINGS}::{role}"));
     }
     let mut files = Files::default();
-    options.build().generate(&mut resolve, id, &mut files).expect("the bindings are generated");
-    let mut all: Vec<_> = files.iter().map(|(_, bytes)| String::from_utf8(bytes.to_vec()).expect("UTF-8")).collect();
+    options
+        .build()
+        .generate(&mut resolve, id, &mut files)
+        .expect("the bindings are generated");
+    let mut all: Vec<_> = files
+        .iter()
+        .map(|(_, bytes)| String::from_utf8(bytes.to_vec()).expect("UTF-8"))
+        .collect();
     assert_eq!(all.len(), 1, "one file for each world");
     all.remove(0)
 }
@@ -46,7 +52,12 @@ fn imports_of(resolve: &Resolve, world: wit_bindgen_core::wit_parser::WorldId) -
     for key in resolve.worlds[world].imports.keys() {
         let WorldKey::Interface(interface) = key else { continue };
         let name = resolve.id_of(*interface).expect("an interface of a package");
-        let path = name.split('@').next().unwrap_or_default().replace([':', '/'], "::").replace('-', "_");
+        let path = name
+            .split('@')
+            .next()
+            .unwrap_or_default()
+            .replace([':', '/'], "::")
+            .replace('-', "_");
         with.push((name, WithOption::Path(format!("{BINDINGS}::imports::{path}"))));
     }
     with
