@@ -38,7 +38,15 @@ impl Product {
     /// Brings what means the same into one form, so that filters and sorts find it.
     pub(crate) fn normalise(&mut self) {
         trim(&mut self.name);
-        for text in [&mut self.summary, &mut self.homepage, &mut self.version, &mut self.maintainer].into_iter().flatten() {
+        for text in [
+            &mut self.summary,
+            &mut self.homepage,
+            &mut self.version,
+            &mut self.maintainer,
+        ]
+        .into_iter()
+        .flatten()
+        {
             trim(text);
         }
         if let Some(category) = &mut self.category {
@@ -62,7 +70,11 @@ impl Product {
             ("/version", self.version.as_ref()),
             ("/maintainer", self.maintainer.as_ref()),
         ] {
-            violations.require(text.is_none_or(|text| !text.is_empty()), pointer, "This says nothing: it is blank.");
+            violations.require(
+                text.is_none_or(|text| !text.is_empty()),
+                pointer,
+                "This says nothing: it is blank.",
+            );
         }
         for (pointer, text) in [
             ("/name", Some(&self.name)),
@@ -71,10 +83,17 @@ impl Product {
             ("/version", self.version.as_ref()),
             ("/maintainer", self.maintainer.as_ref()),
         ] {
-            violations.require(text.is_none_or(|text| is_one_line(text)), pointer, "This is one line: it has no control characters.");
+            violations.require(
+                text.is_none_or(|text| is_one_line(text)),
+                pointer,
+                "This is one line: it has no control characters.",
+            );
         }
         violations.require(
-            self.tags.iter().flatten().all(|tag| !tag.is_empty() && is_one_line(tag)),
+            self.tags
+                .iter()
+                .flatten()
+                .all(|tag| !tag.is_empty() && is_one_line(tag)),
             "/tags",
             "A tag is neither blank nor has control characters.",
         );
@@ -106,9 +125,13 @@ fn is_one_line(text: &str) -> bool {
 
 /// Whether this is a URL with a known scheme and a host, and nothing in it that a URL can't have.
 fn is_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
         && !host.is_empty()
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '\\'))
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '\\'))
 }

@@ -43,7 +43,9 @@ fn an_update_is_normalised_too() {
     let host = host();
     let current = create(&host, &json!({ "sku": "0ad", "name": "0 A.D." })).unwrap();
     let next = json!({ "sku": "0ad", "name": "0 A.D.", "category": "GAMES" });
-    let stored = host.call(|| Catalog::before_update("products", current, next.into())).unwrap();
+    let stored = host
+        .call(|| Catalog::before_update("products", current, next.into()))
+        .unwrap();
     assert_eq!(stored.to_value().unwrap()["category"], "games");
 }
 
@@ -54,10 +56,19 @@ fn what_makes_no_sense_is_refused_at_its_place() {
         (json!({ "sku": "a", "name": "two\nlines" }), "/name"),
         (json!({ "sku": "a", "name": "A", "category": "\t" }), "/category"),
         (json!({ "sku": "a", "name": "A", "tags": ["x", "  "] }), "/tags"),
-        (json!({ "sku": "a", "name": "A", "homepage": "example.org" }), "/homepage"),
-        (json!({ "sku": "a", "name": "A", "homepage": "javascript://alert(1)" }), "/homepage"),
+        (
+            json!({ "sku": "a", "name": "A", "homepage": "example.org" }),
+            "/homepage",
+        ),
+        (
+            json!({ "sku": "a", "name": "A", "homepage": "javascript://alert(1)" }),
+            "/homepage",
+        ),
         (json!({ "sku": "a", "name": "A", "homepage": "https://" }), "/homepage"),
-        (json!({ "sku": "a", "name": "A", "homepage": "https://exa mple.org/" }), "/homepage"),
+        (
+            json!({ "sku": "a", "name": "A", "homepage": "https://exa mple.org/" }),
+            "/homepage",
+        ),
         (json!({ "sku": "a b", "name": "A" }), "/sku"),
         (json!({ "sku": "a", "name": "A", "size_kib": -1 }), ""),
         (json!({ "sku": "a", "name": "A", "stock": 1_000_000_001 }), "/stock"),
@@ -85,7 +96,12 @@ fn a_sku_is_taken_once() {
 /// gives its fields.
 fn renamed(record: &str) -> Value {
     let mut record: serde_json::Map<String, Value> = serde_json::from_str(record).unwrap();
-    for (from, to) in [("name", "sku"), ("summary", "name"), ("section", "category"), ("installed_kib", "size_kib")] {
+    for (from, to) in [
+        ("name", "sku"),
+        ("summary", "name"),
+        ("section", "category"),
+        ("installed_kib", "size_kib"),
+    ] {
         let value = record.remove(from).unwrap();
         assert_eq!(record.insert(to.to_owned(), value), None, "two fields called {to}");
     }
