@@ -1,0 +1,1 @@
+//! `wasi:logging`: the plugin's log.
