@@ -53,6 +53,14 @@ pub struct Score {
 }
 
 impl Score {
+    /// Without a turn yet.
+    pub fn of(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            turns: Vec::new(),
+        }
+    }
+
     /// The median of a figure.
     pub fn median(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
         median(self.turns.iter().map(figure).collect())
@@ -72,22 +80,30 @@ impl Score {
 
 /// Lets each contestant in turn answer for a while, round after round.
 pub async fn run(contestants: &[Contestant], rules: Rules) -> Result<Vec<Score>, WireError> {
-    let mut scores: Vec<Score> = contestants
+    let mut scores: Vec<_> = contestants
         .iter()
-        .map(|contestant| Score {
-            name: contestant.name.clone(),
-            turns: Vec::new(),
-        })
+        .map(|contestant| Score::of(&contestant.name))
         .collect();
-    for round in 0..=rules.rounds {
-        for (contestant, score) in contestants.iter().zip(&mut scores) {
-            let turn = turn(contestant, rules).await?;
-            if round > 0 {
-                score.turns.push(turn);
-            }
-        }
+    for number in 0..=rules.rounds {
+        round(contestants, rules, number == 0, &mut scores).await?;
     }
     Ok(scores)
+}
+
+/// One turn of each contestant; one that only warms it up is not counted.
+pub async fn round(
+    contestants: &[Contestant],
+    rules: Rules,
+    warming: bool,
+    scores: &mut [Score],
+) -> Result<(), WireError> {
+    for (contestant, score) in contestants.iter().zip(scores) {
+        let turn = turn(contestant, rules).await?;
+        if !warming {
+            score.turns.push(turn);
+        }
+    }
+    Ok(())
 }
 
 async fn turn(contestant: &Contestant, rules: Rules) -> Result<Turn, WireError> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -202,6 +203,13 @@ impl Host {
             Ok(process) => self.process = process,
             Err(said) => panic!("the host did not start again:\n{said}"),
         }
+    }
+
+    /// `portcullis import RESOURCE FILE --rename PAIRS` into this host.
+    pub fn import(&self, resource: &str, file: &Path, pairs: &str) -> Output {
+        let file = file.to_string_lossy();
+        let admin = format!("http://{}", self.process.admin.authority());
+        self.command(&["import", resource, &file, "--rename", pairs, "--to", &admin])
     }
 
     /// Runs another command of the binary on this host's data directory.

@@ -86,6 +86,11 @@ impl Setup {
         }
     }
 
+    /// A directory for whatever the test has to put somewhere.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The plugin directory.
     pub fn plugins(&self) -> PathBuf {
         self.path("plugins")
