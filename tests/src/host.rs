@@ -207,9 +207,13 @@ impl Host {
 
     /// `portcullis import RESOURCE FILE --rename PAIRS` into this host.
     pub fn import(&self, resource: &str, file: &Path, pairs: &str) -> Output {
-        let file = file.to_string_lossy();
+        self.to_admin(&["import", resource, &file.to_string_lossy(), "--rename", pairs])
+    }
+
+    /// Runs a command of the binary that talks to this host while it runs.
+    pub fn to_admin(&self, arguments: &[&str]) -> Output {
         let admin = format!("http://{}", self.process.admin.authority());
-        self.command(&["import", resource, &file, "--rename", pairs, "--to", &admin])
+        self.command(&[arguments, &["--to", &admin]].concat())
     }
 
     /// Runs another command of the binary on this host's data directory.
@@ -218,6 +222,7 @@ impl Host {
             .args(arguments)
             .arg("--data")
             .arg(self.setup.data())
+            .env_remove("PORTCULLIS_TOKEN")
             .stdin(Stdio::null())
             .output()
             .expect("the binary runs")
@@ -238,6 +243,9 @@ impl Process {
             .arg("--plugins")
             .arg(setup.plugins())
             .args(&setup.flags)
+            // What is set around the tests says nothing about the host under test.
+            .env_remove("PORTCULLIS_LOG")
+            .env_remove("PORTCULLIS_TOKEN")
             .envs(setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

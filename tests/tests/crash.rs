@@ -90,7 +90,7 @@ fn write(operator: &Client, name: &str, stop: &AtomicBool) -> Book {
 fn write_pair(operator: &Client, name: &str, book: &mut Book) -> Result<(), Lost> {
     let skus = ["left", "right"].map(|side| format!("{name}-{side}"));
     let create = |sku: &String| json!({ "method": "POST", "path": "/api/products", "body": product(sku, 1) });
-    let answers = commit(operator, &skus, 1, book, skus.iter().map(create).collect())?;
+    let answers = commit(operator, &skus, 1, book, &skus.iter().map(create).collect::<Vec<_>>())?;
     for stock in 2..4 {
         let patch = |answer: &Value| {
             let path = format!(
@@ -99,7 +99,13 @@ fn write_pair(operator: &Client, name: &str, book: &mut Book) -> Result<(), Lost
             );
             json!({ "method": "PATCH", "path": path, "body": { "stock": stock } })
         };
-        commit(operator, &skus, stock, book, answers.iter().map(patch).collect())?;
+        commit(
+            operator,
+            &skus,
+            stock,
+            book,
+            &answers.iter().map(patch).collect::<Vec<_>>(),
+        )?;
     }
     Ok(())
 }
@@ -110,7 +116,7 @@ fn commit(
     skus: &[String],
     stock: u64,
     book: &mut Book,
-    operations: Vec<Value>,
+    operations: &[Value],
 ) -> Result<Vec<Value>, Lost> {
     for sku in skus {
         book.entry(sku.clone()).or_default().pending = Some(stock);

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use portcullis_tests::{Host, repository};
@@ -143,7 +143,7 @@ struct Records {
 
 impl Records {
     /// Reads the file, and checks that the host has each record with nothing lost.
-    fn read(file: &PathBuf, host: &Host) -> Self {
+    fn read(file: &Path, host: &Host) -> Self {
         let mut stored: BTreeMap<String, Value> = pages(host, "")
             .into_iter()
             .map(|product| (text(&product, "sku").to_owned(), product))
@@ -265,7 +265,7 @@ fn packages() -> PathBuf {
     env::var_os("PORTCULLIS_PACKAGES").map_or_else(sample, PathBuf::from)
 }
 
-fn import(host: &Host, file: &PathBuf) {
+fn import(host: &Host, file: &Path) {
     let output = host.import("products", file, RENAME);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
