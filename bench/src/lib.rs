@@ -4,6 +4,5 @@
 //! `src/bin/baseline.rs`, a server without Portcullis that answers the same.
 
 pub mod contest;
-pub mod engine;
 pub mod process;
 pub mod wire;
