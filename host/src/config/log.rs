@@ -44,7 +44,7 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Log {
     let mut log = Log::default();
     if let Some(given) = raw.level {
         if let Err(reason) = crate::telemetry::filter(given.get_ref()) {
-            let help = "write `\"info\"`, or per target `\"info,plugin=debug\"`".to_owned();
+            let help = "write `\"error\"`, `\"warn\"`, `\"info\"`, `\"debug\"` or `\"trace\"`, or per target `\"info,plugin=debug\"`".to_owned();
             source.complain(given.span(), reason, Some(help));
         }
         log.level = given.into_inner();

@@ -69,7 +69,7 @@ impl fmt::Display for Diagnostic {
         writeln!(f, "error: {}", self.message)?;
         writeln!(f, "{gutter}--> {}:{}:{}", self.file, self.line, self.column)?;
         writeln!(f, "{gutter} |")?;
-        writeln!(f, "{number} | {}", self.text)?;
+        writeln!(f, "{}", format!("{number} | {}", self.text).trim_end())?;
         write!(
             f,
             "{gutter} | {}{}",

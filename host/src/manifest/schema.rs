@@ -48,6 +48,11 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err("a body is an object; write `\"type\": \"object\"` at the top".to_owned());
     }
+    if let Some(target) = foreign_reference(schema) {
+        return Err(format!(
+            "it refers to `{target}`; copy that under `$defs` and write `#/$defs/NAME`"
+        ));
+    }
     compile(schema)?;
     let reserved = RESERVED_FIELDS
         .iter()
@@ -57,6 +62,20 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
             "the property `{name}` is reserved for the host; give it another name"
         )),
         None => Ok(()),
+    }
+}
+
+/// A reference that leads out of the schema.
+fn foreign_reference(place: &Value) -> Option<&str> {
+    match place {
+        Value::Object(object) => {
+            let own = object.get("$ref").or_else(|| object.get("$dynamicRef"));
+            own.and_then(Value::as_str)
+                .filter(|target| !target.starts_with('#'))
+                .or_else(|| object.values().find_map(foreign_reference))
+        }
+        Value::Array(parts) => parts.iter().find_map(foreign_reference),
+        _ => None,
     }
 }
 

@@ -12,7 +12,11 @@ pub(super) fn of(message: &str) -> (String, Option<String>) {
         return unknown("word", word, &quoted(expected));
     }
     if let Some((key, _)) = between(message, "missing field `", "`") {
-        return (format!("`{key}` is missing"), Some(format!("add `{key} = ...` here")));
+        let help = match key {
+            "plugin" => "add the table `[plugin]` with `name` and `version`".to_owned(),
+            _ => format!("add `{key} = ...` here"),
+        };
+        return (format!("`{key}` is missing"), Some(help));
     }
     if let Some((found, expected)) = between(message, "invalid type: ", ", expected ") {
         return (
@@ -52,7 +56,7 @@ fn quoted(list: &str) -> Vec<&str> {
 fn kind(expected: &str) -> &str {
     match expected {
         "i64" | "u64" | "u32" | "u16" => "an integer",
-        "a sequence" => "an array: `[...]`",
+        "a sequence" => "an array: `[...]`, or a table that may come several times: `[[...]]`",
         "a map" => "a table: `{ ... }`",
         "a boolean" => "`true` or `false`",
         "a string" => "a string: `\"...\"`",

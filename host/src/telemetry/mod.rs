@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Log, LogFormat};
 
@@ -29,8 +30,14 @@ pub fn start(log: &Log) -> Result<(), String> {
 
 /// The filter that a level means, or what is wrong with it.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
-    if level.trim().is_empty() {
-        return Err("no level is named".to_owned());
+    // A word alone would be taken for the name of a target, so that a misspelt level logs nothing at all.
+    let mut alone = level
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.contains(['=', '[']));
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    if let Some(word) = alone.find(|word| !is_level(word)) {
+        return Err(format!("`{word}` is not a level"));
     }
     EnvFilter::builder()
         .parse(level)
