@@ -13,6 +13,7 @@
 //! `config` and `telemetry` may be used anywhere.
 
 pub mod capabilities;
+pub mod cli;
 pub mod config;
 pub mod dispatch;
 pub mod http;

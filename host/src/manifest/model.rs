@@ -98,17 +98,25 @@ pub enum AccessWord {
 }
 
 impl AccessWord {
+    const ALL: [Self; 3] = [Self::Anyone, Self::Operator, Self::Nobody];
+
     /// The words, as they are written.
     pub const WORDS: [&'static str; 3] = ["anyone", "operator", "nobody"];
 
     /// The word, read.
     pub fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "anyone" => Self::Anyone,
-            "operator" => Self::Operator,
-            "nobody" => Self::Nobody,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|known| known.word() == word)
+    }
+
+    /// How it is written.
+    pub fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+impl fmt::Display for AccessWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

@@ -1,0 +1,71 @@
+//! The commands, one file each. They print results on stdout and everything else on stderr.
+
+mod admin;
+mod backup;
+mod export;
+mod failure;
+mod import;
+mod options;
+mod output;
+mod reload;
+pub mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// A backend in one binary: the host owns HTTP, data and policy, plugins own the logic.
+#[derive(Parser)]
+#[command(version, about, long_about = LONG_ABOUT, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const LONG_ABOUT: &str = "A backend in one binary: the host owns HTTP, data and policy, plugins own the logic.
+
+Plugins are WebAssembly components. Each call of one runs in a sandbox of its own and in one transaction, and may touch \
+only what its role, its manifest (plugin.toml) and the operator's grants (portcullis.toml) allow together.
+
+Start with `portcullis dev`, which builds the plugins in ./plugins, loads sample data and serves.";
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  failed, or not all of it could be done
+  2  the command line is wrong
+
+Environment:
+  PORTCULLIS_LOG    what to log, before `[log] level`: error, warn, info, debug, trace, or per target `info,plugin=debug`
+  PORTCULLIS_TOKEN  the operator token, before the one in the data directory";
+
+#[derive(Subcommand)]
+enum Command {
+    Import(import::Import),
+    Export(export::Export),
+    Backup(backup::Backup),
+    Reload(reload::Reload),
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    // clap ends the process itself: 0 after `--help` and `--version`, 2 where the command line is wrong.
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Import(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Reload(command) => command.run(),
+    };
+    done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        super::Arguments::command().debug_assert();
+    }
+}

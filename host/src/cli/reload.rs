@@ -1,0 +1,34 @@
+//! `portcullis reload`: makes a running host read its configuration again.
+
+use bytes::Bytes;
+use clap::Args;
+
+use super::admin::{Target, block_on};
+use super::failure::Failure;
+use super::output::Output;
+
+/// Make a running host read its configuration again.
+///
+/// A file with an error changes nothing: the host keeps what it has, and the error is shown here. SIGHUP does the same.
+#[derive(Args)]
+pub(super) struct Reload {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Reload {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let admin = self.target.connect()?;
+        let changed = block_on(admin.post_json("/admin/api/reload", Bytes::new()))?;
+        self.output
+            .print(&changed, |changed| match changed["ignored"].as_array() {
+                Some(ignored) if !ignored.is_empty() => {
+                    let names: Vec<&str> = ignored.iter().filter_map(|name| name.as_str()).collect();
+                    format!("reloaded; a new start is needed for {}", names.join(", "))
+                }
+                _ => "reloaded".to_owned(),
+            })
+    }
+}
