@@ -49,12 +49,12 @@ impl Target {
             Some(url) => url.clone(),
             None => format!("http://{}", config.server.admin_listen),
         };
-        Admin::new(&base, token(&config.data.directory)?)
+        Admin::new(&base, &token(&config.data.directory)?)
     }
 }
 
 /// The operator token: from the environment, or else from the data directory.
-fn token(data: &Path) -> Result<String, Failure> {
+pub(super) fn token(data: &Path) -> Result<String, Failure> {
     if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
         return Ok(token);
     }
@@ -77,7 +77,7 @@ pub(super) struct Admin {
 
 impl Admin {
     /// A client for `http://ADDR`.
-    pub(super) fn new(base: &str, token: String) -> Result<Self, Failure> {
+    pub(super) fn new(base: &str, token: &str) -> Result<Self, Failure> {
         let base = base.trim_end_matches('/');
         let plain = base.parse::<Uri>().is_ok_and(|uri| {
             uri.scheme_str() == Some("http") && uri.authority().is_some() && matches!(uri.path(), "" | "/")

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::schema::FieldShape;
@@ -243,5 +244,22 @@ fn every_limit_is_known_by_its_name() {
     for name in Limits::NAMES {
         let (default, bounds) = limits.entry(name).unwrap();
         assert!(bounds.contains(default), "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_manifest_is_complained_about_at_a_place_that_exists(
+        at in 0..CATALOG.len(),
+        removed in 0usize..40,
+        added in "[a-z\\[\\]{}=\"'#,.\n\té☃-]{0,6}",
+    ) {
+        let end = (at + removed).min(CATALOG.len());
+        let text = format!("{}{added}{}", &CATALOG[..at], &CATALOG[end..]);
+        let parsed = Manifest::parse("plugin.toml", &text, &|_| Ok(product_schema().to_string()));
+        for complaint in parsed.as_ref().err().into_iter().flat_map(Diagnostics::iter) {
+            let line = text.split('\n').nth(complaint.line - 1);
+            prop_assert!(line.is_some_and(|line| complaint.column <= line.chars().count() + 1), "{complaint}");
+        }
     }
 }

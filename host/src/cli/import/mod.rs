@@ -16,7 +16,8 @@ use super::admin::{Admin, Target, block_on};
 use super::failure::Failure;
 use super::output::Output;
 use crate::manifest::is_resource_name;
-use lines::{Lines, Renames};
+use lines::Lines;
+pub(super) use lines::Renames;
 use progress::Progress;
 
 /// Load documents from a file, one JSON object a line, through the plugin.

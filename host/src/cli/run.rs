@@ -1,0 +1,27 @@
+//! `portcullis run`: serves the plugins.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::options::Host;
+use super::serve;
+
+/// Serve the plugins.
+///
+/// Each plugin has a folder in the plugin directory, with its plugin.toml and its component: PLUGIN/PLUGIN.wasm, or else what
+/// `cargo build --release --target wasm32-wasip2` has made of the workspace around it.
+///
+/// When everything is ready, two lines go to stdout: `api http://ADDR` and `admin http://ADDR`. SIGTERM and SIGINT let the requests under
+/// way end, then stop; SIGHUP reads the configuration again.
+#[derive(Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    host: Host,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = self.host.load()?;
+        serve::until_stopped(config, &self.host, async |_| Ok(()))
+    }
+}

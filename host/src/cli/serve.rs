@@ -1,0 +1,42 @@
+//! What `run` and `dev` share: the log, the runtime, the host, and the two lines that say where it listens.
+
+use super::failure::Failure;
+use super::options::Host;
+use super::output;
+use crate::app::{self, Addresses};
+use crate::config::Config;
+use crate::telemetry;
+
+/// Serves until a signal says stop. `prepare` runs once the host listens, and before the addresses are printed.
+pub(super) fn until_stopped(
+    config: Config,
+    host: &Host,
+    prepare: impl AsyncFnOnce(&Addresses) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    telemetry::start(&config.log).map_err(Failure::Failed)?;
+    let options = app::Options {
+        config,
+        config_file: host.files.config_path(),
+        plugins: host.plugins.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        let announce = async {
+            // Without a message the host has failed, and says why itself.
+            let Ok(addresses) = is_ready.await else {
+                return Ok(());
+            };
+            prepare(&addresses).await?;
+            output::line(&format!("api http://{}\nadmin http://{}", addresses.api, addresses.admin))
+        };
+        let serve = async {
+            let served = app::run(options, ready).await;
+            served.map_err(|error| Failure::Failed(error.to_string()))
+        };
+        tokio::try_join!(serve, announce).map(|_| ())
+    })
+}
