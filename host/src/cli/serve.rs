@@ -31,7 +31,10 @@ pub(super) fn until_stopped(
                 return Ok(());
             };
             prepare(&addresses).await?;
-            output::line(&format!("api http://{}\nadmin http://{}", addresses.api, addresses.admin))
+            output::line(&format!(
+                "api http://{}\nadmin http://{}",
+                addresses.api, addresses.admin
+            ))
         };
         let serve = async {
             let served = app::run(options, ready).await;

@@ -94,22 +94,32 @@ impl fmt::Display for Remedy {
     }
 }
 
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Denial {
+    /// What is denied, in words.
+    pub fn wish(&self) -> String {
         match self {
             Self::NotGranted {
                 plugin,
                 collection,
                 actions,
                 as_system,
-                remedy,
+                ..
             } => {
                 let mut what: Vec<&str> = actions.iter().map(|action| action.word()).collect();
                 if *as_system {
                     what.push("act as the system");
                 }
-                write!(f, "`{plugin}` may not {} on `{collection}`: {remedy}", what.join(", "))
+                format!("`{plugin}` may not {} on `{collection}`", what.join(", "))
             }
+            Self::NotInRole { wish } => wish.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotGranted { remedy, .. } => write!(f, "{}: {remedy}", self.wish()),
             Self::NotInRole { wish } => write!(f, "{wish}: no export of this plugin has a role that may do this"),
         }
     }

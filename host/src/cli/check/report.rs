@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::manifest::{Access, Action, Limits, Manifest};
-use crate::policy::grants::{Denial, Power, Powers, Standing};
+use crate::policy::grants::{Denial, Power, Powers, Remedy, Standing};
 use crate::sandbox::Guest;
 
 /// What `check` found.
@@ -34,7 +34,11 @@ impl Component {
         ];
         Self {
             digest: guest.digest().iter().map(|byte| format!("{byte:02x}")).collect(),
-            exports: names.iter().filter(|(is_there, _)| *is_there).map(|(_, name)| *name).collect(),
+            exports: names
+                .iter()
+                .filter(|(is_there, _)| *is_there)
+                .map(|(_, name)| *name)
+                .collect(),
             imports: guest.imports().to_vec(),
         }
     }
@@ -82,10 +86,18 @@ impl fmt::Display for Report {
         section(f, "exports", self.component.exports.iter())?;
         section(f, "imports", self.component.imports.iter())?;
         let resources = self.manifest.resources.iter();
-        section(f, "resources", resources.map(|resource| format!("{}: {}", resource.name, access(&resource.access))))?;
+        section(
+            f,
+            "resources",
+            resources.map(|resource| format!("{}: {}", resource.name, access(&resource.access))),
+        )?;
         let powers = self.powers.collections.iter();
-        section(f, "granted", powers.map(|(name, power)| format!("{name}: {}", in_words(power))))?;
-        section(f, "denied", self.powers.denied.iter())?;
+        section(
+            f,
+            "granted",
+            powers.map(|(name, power)| format!("{name}: {}", in_words(power))),
+        )?;
+        section(f, "denied", self.powers.denied.iter().map(denied_in_words))?;
         section(f, "limits lowered by portcullis.toml", self.capped().iter())
     }
 }
@@ -131,6 +143,20 @@ fn standing(power: &Power) -> &'static str {
         Standing::Own => "own",
         Standing::AsCaller => "caller",
         Standing::AsSystem => "system",
+    }
+}
+
+/// A denial with its remedy on lines of their own, ready to be copied.
+fn denied_in_words(denial: &Denial) -> String {
+    match denial {
+        Denial::NotGranted { remedy, .. } => {
+            let Remedy { table, line } = remedy;
+            format!(
+                "{}; to allow it, write into portcullis.toml:\n\n    {table}\n    {line}",
+                denial.wish()
+            )
+        }
+        Denial::NotInRole { .. } => denial.to_string(),
     }
 }
 

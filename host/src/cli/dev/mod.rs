@@ -40,7 +40,10 @@ impl Dev {
 
 fn build(plugins: &Path) -> Result<(), Failure> {
     if !plugins.join("Cargo.toml").is_file() {
-        let reason = format!("{} is no cargo workspace; name the plugins' with --plugins", plugins.display());
+        let reason = format!(
+            "{} is no cargo workspace; name the plugins' with --plugins",
+            plugins.display()
+        );
         return Err(Failure::Failed(reason));
     }
     toolchain::ensure_wasm_target(&mut |step| eprintln!("{step}"))
