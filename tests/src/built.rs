@@ -1,9 +1,9 @@
 //! What has to be built before a host can start: the binary, which cargo builds with the tests, and the components.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 
+use portcullis::cli::toolchain;
 use tempfile::TempDir;
 
 /// The root of the repository.
@@ -67,18 +67,12 @@ impl Components {
             *built = true;
         }
         let file = format!("{}.wasm", plugin.replace('-', "_"));
-        self.path().join("target/wasm32-wasip2/release").join(file)
+        self.path().join("target").join(toolchain::WASM_TARGET).join("release").join(file)
     }
 
     fn build(&self) {
-        let root = self.path();
-        // Where the whole build is told another target directory, components stay where `portcullis run` finds them.
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--target", "wasm32-wasip2", "--target-dir"])
-            .arg(root.join("target"))
-            .current_dir(&root)
-            .status()
-            .expect("cargo runs");
-        assert!(status.success(), "building {} failed: {status}", root.display());
+        let mut say = |line: &str| eprintln!("{line}");
+        let built = toolchain::ensure_wasm_target(&mut say).and_then(|()| toolchain::build_workspace(&self.path()));
+        built.unwrap_or_else(|error| panic!("{error}"));
     }
 }
