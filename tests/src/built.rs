@@ -67,7 +67,11 @@ impl Components {
             *built = true;
         }
         let file = format!("{}.wasm", plugin.replace('-', "_"));
-        self.path().join("target").join(toolchain::WASM_TARGET).join("release").join(file)
+        self.path()
+            .join("target")
+            .join(toolchain::WASM_TARGET)
+            .join("release")
+            .join(file)
     }
 
     fn build(&self) {
