@@ -35,11 +35,27 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
         .split(',')
         .map(str::trim)
         .filter(|part| !part.contains(['=', '[']));
-    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
-    if let Some(word) = alone.find(|word| !is_level(word)) {
-        return Err(format!("`{word}` is not a level"));
+    match alone.find(|word| word.is_empty() || word.parse::<LevelFilter>().is_err()) {
+        Some("") => return Err("no level is named".to_owned()),
+        Some(word) => return Err(format!("`{word}` is not a level")),
+        None => {}
     }
     EnvFilter::builder()
         .parse(level)
         .map_err(|error| format!("`{level}` is not a level: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn a_level_is_a_word_or_a_word_for_each_target() {
+        for level in ["info", "warn,plugin=debug", "off", "WARN", "portcullis[span]=trace"] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        for level in ["", " ", "loud", "info,", "plugin=loud", "info,plugin"] {
+            assert!(filter(level).is_err(), "{level}");
+        }
+    }
 }
