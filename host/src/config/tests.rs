@@ -111,7 +111,24 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
         ..Config::default()
     };
     assert_eq!(config, default);
-    for limit in Limits::NAMES {
-        assert!(shown.contains(&format!("\n{limit} = ")), "{limit} is not shown");
+    for section in ["server", "data", "sandbox", "limits", "request", "log"] {
+        let shown = shown.split_once(&format!("[{section}]\n")).unwrap().1;
+        for key in keys(section) {
+            assert!(
+                shown.contains(&format!("\n{key} = ")),
+                "{key} of [{section}] is not shown"
+            );
+        }
     }
+}
+
+/// The keys of a section, as the complaint about an unknown one lists them.
+fn keys(section: &str) -> Vec<String> {
+    let complaints = Config::parse(FILE_NAME, &format!("[{section}]\nno-such-key = 1")).unwrap_err();
+    let help = complaints
+        .iter()
+        .next()
+        .and_then(|complaint| complaint.help.clone())
+        .unwrap();
+    help.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
