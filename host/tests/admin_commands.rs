@@ -170,7 +170,13 @@ fn an_export_goes_to_stdout_or_into_a_file() {
     let host = Host::start(|_| (200, b"{\"sku\":\"lamp\"}\n".to_vec()));
     assert_eq!(stdout(&host.command(&["export", "products"])), "{\"sku\":\"lamp\"}\n");
     let file = host.directory.path().join("products.jsonl");
-    host.command(&["export", "products", file.to_str().unwrap()]);
+    let file = file.to_str().unwrap();
+    host.command(&["export", "products", file]);
+    assert_eq!(
+        host.command(&["export", "products", file]).status.code(),
+        Some(1),
+        "nothing is overwritten"
+    );
     assert_eq!(fs::read_to_string(file).unwrap(), "{\"sku\":\"lamp\"}\n");
 }
 

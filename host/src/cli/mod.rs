@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod download;
 mod export;
 mod failure;
 mod import;
