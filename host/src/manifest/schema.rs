@@ -12,6 +12,9 @@ pub const MAX_SCHEMA_BYTES: u64 = 256 * 1024;
 /// Bytes of compiled code of one `pattern`.
 const MAX_PATTERN_BYTES: usize = 1024 * 1024;
 
+/// Patterns never backtrack, so that no body can make one run for long.
+const PATTERN_RULES: &str = "a pattern has no look-around and no back-reference, and no large repetition";
+
 /// What the schema says about a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldShape {
@@ -30,9 +33,13 @@ pub fn compile(schema: &Value) -> Result<Validator, String> {
         .should_validate_formats(true)
         .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
         .build(schema)
-        .map_err(|error| match error.instance_path().as_str() {
-            "" => error.to_string(),
-            pointer => format!("at `{pointer}`: {error}"),
+        .map_err(|error| {
+            let pointer = error.instance_path().as_str().to_owned();
+            match pointer.rsplit('/').next() {
+                Some("pattern" | "patternProperties") => format!("at `{pointer}`: {error}; {PATTERN_RULES}"),
+                Some("") | None => error.to_string(),
+                Some(_) => format!("at `{pointer}`: {error}"),
+            }
         })
 }
 
