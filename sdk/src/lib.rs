@@ -30,7 +30,8 @@
 //! ```
 //!
 //! With `crate-type = ["cdylib", "rlib"]` in its `[lib]`, `cargo build --release --target wasm32-wasip2` builds the component.
-//! Prefer `BTreeMap` to `HashMap`: the latter asks the host for random numbers.
+//! What it prints, panics included, goes to the log. Prefer `BTreeMap` to `HashMap`: the latter asks WASI for random numbers, and
+//! each import costs the host time at every call.
 
 // The generated bindings, and the macros in an author's crate, name this crate by the same path.
 extern crate self as portcullis_sdk;
@@ -52,6 +53,8 @@ pub mod log;
 mod problem;
 pub mod request;
 mod selection;
+#[cfg(all(target_family = "wasm", feature = "log-stdio"))]
+mod stdio;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 

@@ -73,8 +73,10 @@ pub(super) fn read(folder: &Path) -> Declared {
 fn validator(path: &Path) -> jsonschema::Validator {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let schema = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    jsonschema::draft202012::options()
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
         .should_validate_formats(true)
+        .with_pattern_options(jsonschema::PatternOptions::regex())
         .build(&schema)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
