@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::keyspace;
+
 /// A key of the store; formed only in `keyspace`.
 pub type Key = Bytes;
 
@@ -52,6 +54,15 @@ pub enum Direction {
 /// The largest number of rows that one scan returns.
 pub const MAX_SCAN_ROWS: usize = 1_000;
 
+/// The longest key; a commit with a longer one is refused.
+pub const MAX_KEY_BYTES: usize = 2_048;
+
+/// The largest value; a commit with a larger one is refused.
+pub const MAX_VALUE_BYTES: usize = 16 * 1_024 * 1_024;
+
+/// The most that the keys and values of one commit may take; a larger commit is refused.
+pub const MAX_COMMIT_BYTES: usize = 64 * 1_024 * 1_024;
+
 /// One page of a range.
 #[derive(Clone, Debug)]
 pub struct Scan {
@@ -63,6 +74,23 @@ pub struct Scan {
     pub limit: usize,
     /// Which way to go.
     pub direction: Direction,
+}
+
+impl Scan {
+    /// The first page of a range.
+    pub fn first(range: Range, limit: usize) -> Self {
+        Self { range, after: None, limit, direction: Direction::Forward }
+    }
+
+    /// What is left of the range behind `after`.
+    pub fn remaining(&self) -> Range {
+        let Range { start, end } = self.range.clone();
+        match (&self.after, self.direction) {
+            (None, _) => Range { start, end },
+            (Some(after), Direction::Forward) => Range { start: start.max(keyspace::successor(after)), end },
+            (Some(after), Direction::Backward) => Range { start, end: end.min(after.clone()) },
+        }
+    }
 }
 
 /// The rows of a scan, in its direction.
@@ -86,12 +114,14 @@ pub struct Put {
     pub expires_ms: Option<u64>,
 }
 
-/// A limit on the bytes that the keys under one prefix may hold.
+/// A limit on the bytes that the keys under some prefixes may hold together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// The namespace that is charged, as the keyspace names it.
+    /// Who is limited: a plugin's name.
     pub namespace: String,
-    /// The most bytes that its keys and values may take.
+    /// What counts: the prefixes that `keyspace::charged` names; see `keyspace::quota`.
+    pub prefixes: Vec<Key>,
+    /// The most bytes that the keys and values may take.
     pub limit_bytes: u64,
 }
 
@@ -138,6 +168,8 @@ pub enum Outcome {
     Conflict(BTreeSet<Key>),
     /// The namespace is at its limit; nothing was written.
     Full(Quota),
+    /// The commit breaks one of the engine's own limits; callers check theirs, which are tighter.
+    TooLarge(String),
     /// The store takes no writes: the reason is for the log.
     Unavailable(String),
     /// The commit may or may not survive: an I/O error struck between applying and syncing.

@@ -1,6 +1,10 @@
 //! The store: the engine seam, the engines behind it, and the transaction that a call works in.
 
+pub mod change_log;
+pub mod clock;
 pub mod engine;
 pub mod keyspace;
+pub mod local;
+pub mod locks;
 pub mod memory;
 pub mod transaction;

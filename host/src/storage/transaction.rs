@@ -1,11 +1,16 @@
 //! The view that one call has of the store: it never sees two states, sees its own writes, and is committed whole or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::engine::{Direction, Engine, Idempotency, Key, Quota, Range, Sequence};
+use super::engine::{
+    Commit, Direction, Engine, Idempotency, Key, MAX_SCAN_ROWS, Outcome, Put, Quota, Range, Reads, Rows, Scan,
+    Sequence, Unavailable, Versioned,
+};
+use super::keyspace;
 
 /// Why a call can't go on. Once a transaction has ended, everything on it answers the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +19,7 @@ pub enum Ended {
     #[error("what the call read has changed")]
     Conflict(BTreeSet<Key>),
     /// The namespace is at its limit.
-    #[error("the storage limit of {0:?} is reached")]
+    #[error("the storage limit of {} is reached: {} bytes", .0.namespace, .0.limit_bytes)]
     Full(Quota),
     /// The idempotency key holds this answer already.
     #[error("the request was answered before")]
@@ -27,16 +32,53 @@ pub enum Ended {
     Unknown(String),
 }
 
+impl From<Unavailable> for Ended {
+    fn from(Unavailable(reason): Unavailable) -> Self {
+        Self::Unavailable(reason)
+    }
+}
+
 /// One call's view of the store.
+///
+/// All that was read is known to hold in one state, that of the commit `since`. A read that sees a later state first
+/// asks whether anything recorded so far has changed in between: if not, everything holds in the later state as well;
+/// if so, the call ends.
 pub struct Transaction {
     engine: Arc<dyn Engine>,
     now_ms: u64,
+    /// `None` before the first read.
+    since: Option<Sequence>,
+    reads: Reads,
+    /// What `reads.keys` held, so that a key is asked for once.
+    values: HashMap<Key, Option<Bytes>>,
+    /// Versions that the call relies on without having read them.
+    assumed: Vec<(Key, Sequence)>,
+    /// The commit that must be durable before an answer that rests on the reads may leave.
+    seen: Sequence,
+    writes: BTreeMap<Key, Option<Put>>,
+    changed: BTreeSet<Key>,
+    quotas: Vec<Quota>,
+    idempotency: Option<Idempotency>,
+    ended: Option<Ended>,
 }
 
 impl Transaction {
     /// Begins at whatever state the first read sees.
     pub fn begin(engine: Arc<dyn Engine>, now_ms: u64) -> Self {
-        Self { engine, now_ms }
+        Self {
+            engine,
+            now_ms,
+            since: None,
+            reads: Reads::default(),
+            values: HashMap::new(),
+            assumed: Vec::new(),
+            seen: 0,
+            writes: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            quotas: Vec::new(),
+            idempotency: None,
+            ended: None,
+        }
     }
 
     /// The time of the call; it does not move.
@@ -45,65 +87,222 @@ impl Transaction {
     }
 
     /// The value of a key.
-    pub async fn get(&mut self, _key: &Key) -> Result<Option<Bytes>, Ended> {
-        let _ = &self.engine;
-        todo!()
+    pub async fn get(&mut self, key: &Key) -> Result<Option<Bytes>, Ended> {
+        if let Some(known) = self.known(key)? {
+            return Ok(known);
+        }
+        self.fetch(std::slice::from_ref(key)).await?;
+        Ok(self.values.get(key).cloned().flatten())
     }
 
     /// The values of several keys, in their order.
-    pub async fn get_many(&mut self, _keys: &[Key]) -> Result<Vec<Option<Bytes>>, Ended> {
-        todo!()
+    pub async fn get_many(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, Ended> {
+        let mut missing = BTreeSet::new();
+        for key in keys {
+            if self.known(key)?.is_none() {
+                missing.insert(key.clone());
+            }
+        }
+        if !missing.is_empty() {
+            self.fetch(&missing.into_iter().collect::<Vec<_>>()).await?;
+        }
+        keys.iter().map(|key| Ok(self.known(key)?.flatten())).collect()
     }
 
     /// At most `limit` rows (at most `MAX_SCAN_ROWS`) behind `after`, the call's own writes included.
     /// Fewer than `limit` rows means that the range is exhausted.
     pub async fn scan(
         &mut self,
-        _range: &Range,
-        _after: Option<&Key>,
-        _limit: usize,
-        _direction: Direction,
+        range: &Range,
+        after: Option<&Key>,
+        limit: usize,
+        direction: Direction,
     ) -> Result<Vec<(Key, Bytes)>, Ended> {
-        todo!()
+        self.check()?;
+        let limit = limit.min(MAX_SCAN_ROWS);
+        let mut rows = Vec::new();
+        let mut scan = Scan { range: range.clone(), after: after.cloned(), limit, direction };
+        while rows.len() < limit {
+            let remaining = scan.remaining();
+            let seen = match self.engine.scan(&scan).await {
+                Ok(seen) => seen,
+                Err(unavailable) => return self.end(unavailable.into()),
+            };
+            self.move_to(seen.applied).await?;
+            // What a range does not hold may have been removed by the very last commit.
+            self.seen = self.seen.max(seen.applied);
+            let last = (seen.data.len() == limit).then(|| seen.data.last().map(|(key, _)| key.clone())).flatten();
+            let covered = match (&last, direction) {
+                (None, _) => remaining,
+                (Some(last), Direction::Forward) => Range { end: keyspace::successor(last), ..remaining },
+                (Some(last), Direction::Backward) => Range { start: last.clone(), ..remaining },
+            };
+            rows.extend(self.merge(seen.data, &covered, direction));
+            self.record_range(covered);
+            if last.is_none() {
+                break;
+            }
+            scan.after = last;
+        }
+        rows.truncate(limit);
+        Ok(rows)
     }
 
     /// Writes a value, visible to the call at once and to others after the commit.
-    pub fn put(&mut self, _key: Key, _value: Bytes, _expires_ms: Option<u64>) {
-        todo!()
+    pub fn put(&mut self, key: Key, value: Bytes, expires_ms: Option<u64>) {
+        self.writes.insert(key, Some(Put { value, expires_ms }));
     }
 
     /// Removes a key.
-    pub fn delete(&mut self, _key: Key) {
-        todo!()
+    pub fn delete(&mut self, key: Key) {
+        self.writes.insert(key, None);
+    }
+
+    /// Has the commit fail with a conflict unless `key` is at `version` then, without reading it now.
+    pub fn assume(&mut self, key: Key, version: Sequence) {
+        if !self.assumed.iter().any(|assumed| assumed.0 == key && assumed.1 == version) {
+            self.assumed.push((key, version));
+        }
     }
 
     /// Has the change log record that the document under `key` changed.
-    pub fn record_change(&mut self, _key: Key) {
-        todo!()
+    pub fn record_change(&mut self, key: Key) {
+        self.changed.insert(key);
     }
 
     /// Counts the writes against a namespace's limit.
-    pub fn limit(&mut self, _quota: Quota) {
-        todo!()
+    pub fn limit(&mut self, quota: Quota) {
+        if !self.quotas.contains(&quota) {
+            self.quotas.push(quota);
+        }
     }
 
     /// Keeps the answer under the idempotency key, in the same commit.
-    pub fn keep_answer(&mut self, _idempotency: Idempotency) {
-        todo!()
+    pub fn keep_answer(&mut self, idempotency: Idempotency) {
+        self.idempotency = Some(idempotency);
     }
 
     /// Whether there is anything to commit.
     pub fn is_read_only(&self) -> bool {
-        todo!()
+        self.writes.is_empty() && self.changed.is_empty() && self.idempotency.is_none()
     }
 
     /// Commits. A call that only read commits nothing, but waits until what it read is durable.
-    pub async fn commit(self) -> Result<Sequence, Ended> {
-        todo!()
+    pub async fn commit(mut self) -> Result<Sequence, Ended> {
+        self.check()?;
+        if self.is_read_only() {
+            self.engine.durable(self.seen).await?;
+            return Ok(self.since.unwrap_or(0));
+        }
+        self.reads.keys.append(&mut self.assumed);
+        let outcome = self.engine.commit(Commit {
+            reads: self.reads,
+            since: self.since.unwrap_or(0),
+            deletes: self.writes.iter().filter(|(_, put)| put.is_none()).map(|(key, _)| key.clone()).collect(),
+            puts: self.writes.into_iter().filter_map(|(key, put)| Some((key, put?))).collect(),
+            changed: self.changed.into_iter().collect(),
+            quotas: self.quotas,
+            idempotency: self.idempotency,
+            now_ms: self.now_ms,
+        });
+        match outcome.await {
+            Outcome::Committed(sequence) => Ok(sequence),
+            Outcome::Duplicate(answer) => Err(Ended::Duplicate(answer)),
+            Outcome::Conflict(keys) => Err(Ended::Conflict(keys)),
+            Outcome::Full(quota) => Err(Ended::Full(quota)),
+            Outcome::TooLarge(reason) | Outcome::Unavailable(reason) => Err(Ended::Unavailable(reason)),
+            Outcome::Unknown(reason) => Err(Ended::Unknown(reason)),
+        }
     }
 
     /// Gives up; returns when what the call has read is durable, so that its answer may leave.
     pub async fn abandon(self) -> Result<(), Ended> {
-        todo!()
+        self.check()?;
+        Ok(self.engine.durable(self.seen).await?)
+    }
+
+    fn check(&self) -> Result<(), Ended> {
+        self.ended.clone().map_or(Ok(()), Err)
+    }
+
+    fn end<T>(&mut self, ended: Ended) -> Result<T, Ended> {
+        self.ended = Some(ended.clone());
+        Err(ended)
+    }
+
+    /// What the call itself wrote to the key, or has read from it before.
+    fn known(&self, key: &Key) -> Result<Option<Option<Bytes>>, Ended> {
+        self.check()?;
+        let written = self.writes.get(key).map(|put| put.as_ref().filter(|put| self.lives(put.expires_ms)));
+        Ok(written.map(|put| put.map(|put| put.value.clone())).or_else(|| self.values.get(key).cloned()))
+    }
+
+    fn lives(&self, expires_ms: Option<u64>) -> bool {
+        expires_ms.is_none_or(|expires_ms| expires_ms > self.now_ms)
+    }
+
+    /// Reads keys that were not read before.
+    async fn fetch(&mut self, keys: &[Key]) -> Result<(), Ended> {
+        let seen = match self.engine.get(keys).await {
+            Ok(seen) => seen,
+            Err(unavailable) => return self.end(unavailable.into()),
+        };
+        self.move_to(seen.applied).await?;
+        for (key, stored) in keys.iter().zip(seen.data) {
+            let version = stored.as_ref().map_or(0, |stored| stored.version);
+            if self.assumed.iter().any(|assumed| assumed.0 == *key && assumed.1 != version) {
+                return self.end(Ended::Conflict(BTreeSet::from([key.clone()])));
+            }
+            // An absent key may have been removed by the very last commit; a value was written by its own.
+            self.seen = self.seen.max(if stored.is_some() { version } else { seen.applied });
+            self.reads.keys.push((key.clone(), version));
+            let value = stored.filter(|stored| self.lives(stored.expires_ms)).map(|stored| stored.value);
+            self.values.insert(key.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// Ends the call unless all that it has read so far is the same at `applied`.
+    async fn move_to(&mut self, applied: Sequence) -> Result<(), Ended> {
+        if let Some(since) = self.since.filter(|&since| since < applied) {
+            match self.engine.changed(&self.reads, since, applied).await {
+                Ok(changed) if changed.is_empty() => {}
+                Ok(changed) => return self.end(Ended::Conflict(changed)),
+                Err(unavailable) => return self.end(unavailable.into()),
+            }
+        }
+        self.since = Some(applied);
+        Ok(())
+    }
+
+    /// The stored rows of a covered range with the call's own writes to it, in the direction of the scan.
+    fn merge(&self, stored: Rows, covered: &Range, direction: Direction) -> Vec<(Key, Bytes)> {
+        let stored = stored.into_iter().filter(|(_, row)| self.lives(row.expires_ms));
+        let stored = stored.map(|(key, Versioned { value, .. })| (key, value));
+        if self.writes.is_empty() || covered.start >= covered.end {
+            return stored.collect();
+        }
+        let mut merged: BTreeMap<Key, Bytes> = stored.collect();
+        let bounds = (Bound::Included(&covered.start), Bound::Excluded(&covered.end));
+        for (key, put) in self.writes.range::<Key, _>(bounds) {
+            match put.as_ref().filter(|put| self.lives(put.expires_ms)) {
+                Some(put) => merged.insert(key.clone(), put.value.clone()),
+                None => merged.remove(key),
+            };
+        }
+        match direction {
+            Direction::Forward => merged.into_iter().collect(),
+            Direction::Backward => merged.into_iter().rev().collect(),
+        }
+    }
+
+    /// Records a range as read; the pages of one scan become one range.
+    fn record_range(&mut self, range: Range) {
+        match self.reads.ranges.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            Some(last) if last.start == range.end => last.start = range.start,
+            Some(last) if *last == range => {}
+            _ => self.reads.ranges.push(range),
+        }
     }
 }

@@ -1,0 +1,103 @@
+//! The one thread that writes: it drains its queue, checks, merges, applies, syncs, and then answers.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::backend::Backend;
+use super::round::{Applicable, Round};
+use super::usage::Usage;
+use super::{Shared, unavailable};
+use crate::storage::engine::{Commit, Outcome, Sequence};
+
+/// At most this many commits share one round, and with it one sync.
+const MAX_ROUND_COMMITS: usize = 512;
+/// A round takes no more commits once its values take this much, so that readers are never held off for long.
+const MAX_ROUND_BYTES: usize = 4 * 1_024 * 1_024;
+
+/// A commit, and where its outcome goes.
+pub(super) struct Job {
+    pub(super) commit: Commit,
+    pub(super) reply: oneshot::Sender<Outcome>,
+}
+
+type Answer = (oneshot::Sender<Outcome>, Outcome);
+
+pub(super) struct Committer<B> {
+    shared: Arc<Shared<B>>,
+    queue: mpsc::Receiver<Job>,
+    usage: Usage,
+}
+
+impl<B: Backend> Committer<B> {
+    pub(super) fn new(shared: Arc<Shared<B>>, queue: mpsc::Receiver<Job>, usage: Usage) -> Self {
+        Self { shared, queue, usage }
+    }
+
+    /// Runs until the engine is dropped and the queue is empty.
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            let jobs = self.drain(first);
+            self.round(jobs);
+        }
+    }
+
+    fn drain(&mut self, first: Job) -> Vec<Job> {
+        let bytes = |job: &Job| job.commit.puts.iter().map(|(_, put)| put.value.len()).sum::<usize>();
+        let mut total = bytes(&first);
+        let mut jobs = vec![first];
+        while jobs.len() < MAX_ROUND_COMMITS && total < MAX_ROUND_BYTES {
+            let Ok(job) = self.queue.try_recv() else { break };
+            total += bytes(&job);
+            jobs.push(job);
+        }
+        jobs
+    }
+
+    fn round(&mut self, jobs: Vec<Job>) {
+        let (mut answers, applicable) = self.check(jobs);
+        if let Some(Err(reason)) = applicable.map(|applicable| self.perform(applicable)) {
+            for (_, outcome) in &mut answers {
+                if matches!(outcome, Outcome::Committed(_)) {
+                    *outcome = Outcome::Unknown(reason.clone());
+                }
+            }
+        }
+        for (reply, outcome) in answers {
+            // A caller that has gone away does not want to know.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// Decides on each commit, in the order in which they came.
+    fn check(&self, jobs: Vec<Job>) -> (Vec<Answer>, Option<Applicable>) {
+        if let Some(reason) = self.shared.progress.borrow().read_only.clone() {
+            let refuse = |job: Job| (job.reply, Outcome::Unavailable(reason.clone()));
+            return (jobs.into_iter().map(refuse).collect(), None);
+        }
+        let state = self.shared.state.read();
+        let mut round = Round::new(&self.shared.backend, &state.recent, &self.usage, state.applied);
+        let mut decide = |job: Job| {
+            let outcome = round.admit(&job.commit).unwrap_or_else(|error| Outcome::Unavailable(unavailable(&error).0));
+            (job.reply, outcome)
+        };
+        let answers = jobs.into_iter().map(&mut decide).collect();
+        (answers, round.finish())
+    }
+
+    /// Applies and syncs; an error is the reason for which the store is read-only from now on.
+    fn perform(&mut self, applicable: Applicable) -> Result<(), String> {
+        let Applicable { batch, charged, written } = applicable;
+        let applied = {
+            let mut state = self.shared.state.write();
+            self.shared.backend.apply(&batch).map_err(|error| self.shared.fail(&error))?;
+            state.applied += written.len() as Sequence;
+            written.into_iter().for_each(|written| state.recent.push(written));
+            state.applied
+        };
+        self.usage.update(charged);
+        self.shared.backend.sync().map_err(|error| self.shared.fail(&error))?;
+        self.shared.progress.send_modify(|progress| progress.durable = applied);
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! What the engines that live in this process share: one committer thread, the ring of recent commits, checks, quotas,
+//! expiry and the change log, over any `Backend`.
+
+mod backend;
+mod committer;
+mod envelope;
+mod recent;
+mod round;
+mod usage;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::RwLock;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use backend::{Backend, Batch};
+use committer::{Committer, Job};
+use envelope::Envelope;
+use recent::Recent;
+use usage::Usage;
+
+use super::engine::{
+    Change, Commit, Engine, Health, Key, MAX_SCAN_ROWS, Outcome, Reads, Rows, Scan, Seen, Sequence, Unavailable,
+    Versioned,
+};
+use super::{change_log, keyspace};
+
+/// The name under which the engine keeps the sequence of the last commit.
+const SEQUENCE: &str = "sequence";
+
+/// At most this many commits wait for the committer; a caller beyond them waits for a place.
+const MAX_WAITING: usize = 4_096;
+
+/// An engine over a backend in this process. Dropping it finishes the commits that were handed in.
+pub struct Local<B: Backend> {
+    shared: Arc<Shared<B>>,
+    /// `None` only while the engine is being dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    committer: Option<JoinHandle<()>>,
+}
+
+/// What readers and the committer share.
+struct Shared<B> {
+    backend: B,
+    /// Held for reading during one get or one page, for writing while a batch is applied.
+    state: RwLock<State>,
+    progress: watch::Sender<Progress>,
+}
+
+/// What has been applied.
+struct State {
+    applied: Sequence,
+    recent: Recent,
+}
+
+/// What has become durable, and whether it ends there.
+struct Progress {
+    durable: Sequence,
+    read_only: Option<String>,
+}
+
+impl<B: Backend> Shared<B> {
+    /// Makes the store read-only; the first reason stays.
+    fn fail(&self, error: &io::Error) -> String {
+        let reason = error.to_string();
+        tracing::error!(%reason, "the store is read-only from now on: check the disk, then restart");
+        self.progress.send_modify(|progress| {
+            progress.read_only.get_or_insert_with(|| reason.clone());
+        });
+        reason
+    }
+}
+
+fn unavailable(error: &io::Error) -> Unavailable {
+    tracing::error!(%error, "the store could not be read");
+    Unavailable(error.to_string())
+}
+
+impl<B: Backend> Local<B> {
+    /// Opens the store that the backend holds, and starts the committer.
+    pub fn open(backend: B) -> io::Result<Self> {
+        let key = keyspace::meta(SEQUENCE);
+        let stored = backend.get(&key)?.map(|raw| Envelope::open(&key, raw)).transpose()?;
+        let applied = stored.map_or(0, |envelope| envelope.version);
+        let usage = Usage::load(&backend)?;
+        let shared = Arc::new(Shared {
+            backend,
+            state: RwLock::new(State { applied, recent: Recent::after(applied) }),
+            progress: watch::Sender::new(Progress { durable: applied, read_only: None }),
+        });
+        let (jobs, queue) = mpsc::channel(MAX_WAITING);
+        let committer = Committer::new(Arc::clone(&shared), queue, usage);
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run())?;
+        Ok(Self { shared, jobs: Some(jobs), committer: Some(thread) })
+    }
+
+    fn read(&self, key: &[u8]) -> io::Result<Option<Versioned>> {
+        let backend = &self.shared.backend;
+        let Some(raw) = backend.get(key)? else { return Ok(None) };
+        Envelope::open(key, raw)?.versioned(key, |chunk| backend.get(chunk)).map(Some)
+    }
+
+    fn page(&self, scan: &Scan) -> io::Result<Rows> {
+        let backend = &self.shared.backend;
+        let limit = scan.limit.min(MAX_SCAN_ROWS);
+        let mut raw: Vec<(Key, Bytes)> = Vec::new();
+        if limit > 0 {
+            backend.scan(&scan.remaining(), scan.direction, &mut |key, value| {
+                raw.push((key, value));
+                if raw.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        let open = |(key, value): (Key, Bytes)| {
+            let versioned = Envelope::open(&key, value)?.versioned(&key, |chunk| backend.get(chunk))?;
+            Ok((key, versioned))
+        };
+        raw.into_iter().map(open).collect()
+    }
+
+    /// Of `reads`, what is certainly or possibly different from what was read, by the versions that are stored now.
+    fn changed_by_version(&self, reads: &Reads) -> io::Result<BTreeSet<Key>> {
+        let mut changed: BTreeSet<Key> = reads.ranges.iter().map(|range| range.start.clone()).collect();
+        for (key, version) in &reads.keys {
+            let stored = self.shared.backend.get(key)?.map(|raw| Envelope::open(key, raw)).transpose()?;
+            if stored.map_or(0, |stored| stored.version) != *version {
+                changed.insert(key.clone());
+            }
+        }
+        Ok(changed)
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Engine for Local<B> {
+    async fn get(&self, keys: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
+        let state = self.shared.state.read();
+        let data: io::Result<_> = keys.iter().map(|key| self.read(key)).collect();
+        Ok(Seen { applied: state.applied, data: data.map_err(|error| unavailable(&error))? })
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Seen<Rows>, Unavailable> {
+        let state = self.shared.state.read();
+        Ok(Seen { applied: state.applied, data: self.page(scan).map_err(|error| unavailable(&error))? })
+    }
+
+    async fn changed(&self, reads: &Reads, since: Sequence, until: Sequence) -> Result<BTreeSet<Key>, Unavailable> {
+        let state = self.shared.state.read();
+        match state.recent.changed(reads, since, until) {
+            Some(changed) => Ok(changed),
+            None => self.changed_by_version(reads).map_err(|error| unavailable(&error)),
+        }
+    }
+
+    async fn commit(&self, commit: Commit) -> Outcome {
+        let stopped = || Outcome::Unavailable("the committer has stopped".to_owned());
+        let Some(jobs) = &self.jobs else { return stopped() };
+        let (reply, outcome) = oneshot::channel();
+        if jobs.send(Job { commit, reply }).await.is_err() {
+            return stopped();
+        }
+        outcome.await.unwrap_or_else(|_| Outcome::Unknown("the committer has stopped".to_owned()))
+    }
+
+    async fn durable(&self, sequence: Sequence) -> Result<(), Unavailable> {
+        if self.shared.progress.borrow().durable >= sequence {
+            return Ok(());
+        }
+        let mut progress = self.shared.progress.subscribe();
+        // The sender lives as long as the engine, so the wait ends only with an answer.
+        let reached = progress.wait_for(|progress| progress.durable >= sequence || progress.read_only.is_some()).await;
+        match reached.as_deref() {
+            Ok(Progress { durable, .. }) if *durable >= sequence => Ok(()),
+            Ok(Progress { read_only: Some(reason), .. }) => Err(Unavailable(reason.clone())),
+            _ => Err(Unavailable("the store is closed".to_owned())),
+        }
+    }
+
+    async fn changes(&self, after: Sequence, limit: usize) -> Result<Vec<Change>, Unavailable> {
+        loop {
+            let durable = self.shared.progress.borrow().durable;
+            let scan = Scan::first(keyspace::changes(after, durable), limit.max(1));
+            let rows = self.scan(&scan).await?.data;
+            if !rows.is_empty() {
+                let entry = |(key, stored): (Key, Versioned)| change_log::entry(&key, stored.value);
+                let entries: io::Result<Vec<Change>> = rows.into_iter().map(entry).collect();
+                return entries.map_err(|error| unavailable(&error));
+            }
+            self.durable(durable.max(after).saturating_add(1)).await?;
+        }
+    }
+
+    fn health(&self) -> Health {
+        let applied = self.shared.state.read().applied;
+        let progress = self.shared.progress.borrow();
+        Health { applied, durable: progress.durable, read_only: progress.read_only.clone() }
+    }
+}
+
+impl<B: Backend> Drop for Local<B> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if self.committer.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the committer panicked");
+        }
+    }
+}

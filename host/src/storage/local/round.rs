@@ -1,0 +1,233 @@
+//! One round of the committer: the commits of one drain of its queue, checked one after the other and merged into one batch.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+
+use bytes::Bytes;
+
+use super::backend::{Backend, Batch};
+use super::envelope::{self, Envelope};
+use super::recent::{self, Recent, Written};
+use super::usage::Usage;
+use crate::storage::engine::{
+    Commit, Idempotency, Key, MAX_COMMIT_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, Outcome, Put, Quota, Sequence,
+};
+use crate::storage::{change_log, keyspace};
+
+/// Commits that were admitted, and what they write together. A later commit sees the earlier ones of its round.
+pub(super) struct Round<'a, B> {
+    backend: &'a B,
+    recent: &'a Recent,
+    usage: &'a Usage,
+    /// The last commit before this round.
+    before: Sequence,
+    batch: Batch,
+    charged: HashMap<Key, u64>,
+    written: Vec<Written>,
+}
+
+/// What a round leaves to be applied.
+pub(super) struct Applicable {
+    pub(super) batch: Batch,
+    pub(super) charged: HashMap<Key, u64>,
+    pub(super) written: Vec<Written>,
+}
+
+/// The writes of one commit before it is known whether they are within the quotas.
+#[derive(Default)]
+struct Staged {
+    raw: Vec<(Key, Option<Bytes>)>,
+    written: Written,
+    charges: BTreeMap<Key, i64>,
+    ordinal: u32,
+}
+
+impl<'a, B: Backend> Round<'a, B> {
+    pub(super) fn new(backend: &'a B, recent: &'a Recent, usage: &'a Usage, before: Sequence) -> Self {
+        let (batch, charged, written) = (Batch::default(), HashMap::new(), Vec::new());
+        Self { backend, recent, usage, before, batch, charged, written }
+    }
+
+    /// The sequence of the last commit that was admitted.
+    fn last(&self) -> Sequence {
+        self.before + self.written.len() as Sequence
+    }
+
+    /// Checks a commit, and adds it to the batch if nothing speaks against it. `Committed` holds once the batch is
+    /// applied and synced. An error means that the backend could not be read, and that the commit was not added.
+    pub(super) fn admit(&mut self, commit: &Commit) -> io::Result<Outcome> {
+        if let Some(reason) = too_large(commit) {
+            return Ok(Outcome::TooLarge(reason));
+        }
+        if let Some(answer) = self.answer(commit)? {
+            return Ok(Outcome::Duplicate(answer));
+        }
+        let conflicts = self.conflicts(commit)?;
+        if !conflicts.is_empty() {
+            return Ok(Outcome::Conflict(conflicts));
+        }
+        let staged = self.stage(commit)?;
+        if let Some(quota) = self.exceeded(commit, &staged) {
+            return Ok(Outcome::Full(quota));
+        }
+        self.add(staged);
+        Ok(Outcome::Committed(self.last()))
+    }
+
+    /// What the round wants applied; `None` when no commit was admitted.
+    pub(super) fn finish(mut self) -> Option<Applicable> {
+        if self.written.is_empty() {
+            return None;
+        }
+        let last = self.last();
+        for (prefix, bytes) in &self.charged {
+            let key = keyspace::usage(prefix);
+            let value = small(&key, &bytes.to_be_bytes(), last);
+            self.batch.0.insert(key, Some(value));
+        }
+        let key = keyspace::meta(super::SEQUENCE);
+        let value = small(&key, &last.to_be_bytes(), last);
+        self.batch.0.insert(key, Some(value));
+        Some(Applicable { batch: self.batch, charged: self.charged, written: self.written })
+    }
+
+    /// The answer that is kept under the commit's idempotency key.
+    fn answer(&self, commit: &Commit) -> io::Result<Option<Bytes>> {
+        let Some(Idempotency { key, .. }) = &commit.idempotency else { return Ok(None) };
+        match self.envelope(key)? {
+            Some(kept) if kept.expires_ms.is_none_or(|expires_ms| expires_ms > commit.now_ms) => {
+                kept.value(key, |chunk| self.raw(chunk)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn conflicts(&self, commit: &Commit) -> io::Result<BTreeSet<Key>> {
+        let mut conflicts = BTreeSet::new();
+        for (key, version) in &commit.reads.keys {
+            if self.envelope(key)?.map_or(0, |stored| stored.version) != *version {
+                conflicts.insert(key.clone());
+            }
+        }
+        for range in &commit.reads.ranges {
+            conflicts.extend(self.recent.changed_in_range(range, commit.since, self.before));
+            conflicts.extend(self.written.iter().flat_map(|written| recent::in_range(written, range)).cloned());
+        }
+        Ok(conflicts)
+    }
+
+    fn stage(&self, commit: &Commit) -> io::Result<Staged> {
+        let sequence = self.last() + 1;
+        let mut writes: BTreeMap<&Key, Option<Put>> = commit.deletes.iter().map(|key| (key, None)).collect();
+        writes.extend(commit.puts.iter().map(|(key, put)| (key, Some(put.clone()))));
+        if let Some(Idempotency { key, answer, expires_ms }) = &commit.idempotency {
+            writes.insert(key, Some(Put { value: answer.clone(), expires_ms: Some(*expires_ms) }));
+        }
+        let mut staged = Staged::default();
+        for (key, put) in &writes {
+            let stored = self.envelope(key)?;
+            if put.is_some() || stored.is_some() {
+                staged.write(key, stored.as_ref(), put.as_ref(), sequence);
+            }
+        }
+        if !commit.changed.is_empty() {
+            let put = Put { value: change_log::encode(&commit.changed), expires_ms: None };
+            staged.put(&keyspace::change(sequence), &put, sequence);
+        }
+        Ok(staged)
+    }
+
+    /// The first quota that the commit would exceed. One that is exceeded already stops only what adds to it.
+    fn exceeded(&self, commit: &Commit, staged: &Staged) -> Option<Quota> {
+        let over = |quota: &&Quota| {
+            let before: u64 = quota.prefixes.iter().map(|prefix| self.used(prefix)).sum();
+            let by: i64 = quota.prefixes.iter().filter_map(|prefix| staged.charges.get(prefix)).sum();
+            by > 0 && before.saturating_add_signed(by) > quota.limit_bytes
+        };
+        commit.quotas.iter().find(over).cloned()
+    }
+
+    fn used(&self, prefix: &Key) -> u64 {
+        self.charged.get(prefix).copied().unwrap_or_else(|| self.usage.of(prefix))
+    }
+
+    fn add(&mut self, staged: Staged) {
+        for (prefix, by) in &staged.charges {
+            let used = self.used(prefix).saturating_add_signed(*by);
+            self.charged.insert(Key::copy_from_slice(prefix), used);
+        }
+        self.batch.0.extend(staged.raw);
+        self.written.push(staged.written);
+    }
+
+    fn raw(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        match self.batch.0.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.backend.get(key),
+        }
+    }
+
+    fn envelope(&self, key: &Key) -> io::Result<Option<Envelope>> {
+        self.raw(key)?.map(|raw| Envelope::open(key, raw)).transpose()
+    }
+}
+
+impl Staged {
+    /// Replaces `stored` with `put` under `key`, and all that belongs to it.
+    fn write(&mut self, key: &Key, stored: Option<&Envelope>, put: Option<&Put>, sequence: Sequence) {
+        if let Some(stored) = stored {
+            self.raw.extend(stored.chunk_keys().map(|chunk| (chunk, None)));
+            if let Some(expires_ms) = stored.expires_ms {
+                self.raw.push((keyspace::expiry(expires_ms, key), None));
+            }
+        }
+        match put {
+            None => self.raw.push((key.clone(), None)),
+            Some(put) => {
+                self.put(key, put, sequence);
+                if let Some(expires_ms) = put.expires_ms {
+                    let entry = keyspace::expiry(expires_ms, key);
+                    let value = small(&entry, &[], sequence);
+                    self.raw.push((entry, Some(value)));
+                }
+            }
+        }
+        if let Some(prefix) = keyspace::charged(key) {
+            let weight = |bytes: Option<usize>| bytes.map_or(0, |bytes| (key.len() + bytes) as i64);
+            *self.charges.entry(prefix).or_default() +=
+                weight(put.map(|put| put.value.len())) - weight(stored.map(Envelope::value_bytes));
+        }
+        self.written.push(key.clone());
+    }
+
+    fn put(&mut self, key: &Key, put: &Put, sequence: Sequence) {
+        let raw = &mut self.raw;
+        let value = envelope::seal(key, put, sequence, self.ordinal, |key, chunk| raw.push((key, Some(chunk))));
+        self.ordinal += 1;
+        raw.push((key.clone(), Some(value)));
+    }
+}
+
+/// A small value of the engine's own in its envelope.
+fn small(key: &[u8], value: &[u8], version: Sequence) -> Bytes {
+    let put = Put { value: Bytes::copy_from_slice(value), expires_ms: None };
+    envelope::seal(key, &put, version, 0, |_, _| {})
+}
+
+/// Why the commit is beyond the engine's limits, if it is.
+fn too_large(commit: &Commit) -> Option<String> {
+    let mut total = 0;
+    let answer = commit.idempotency.iter().map(|kept| (&kept.key, kept.answer.len()));
+    let puts = commit.puts.iter().map(|(key, put)| (key, put.value.len()));
+    let deletes = commit.deletes.iter().chain(&commit.changed).map(|key| (key, 0));
+    for (key, bytes) in puts.chain(deletes).chain(answer) {
+        if key.len() > MAX_KEY_BYTES {
+            return Some(format!("a key of {} bytes is over the limit of {MAX_KEY_BYTES}", key.len()));
+        }
+        if bytes > MAX_VALUE_BYTES {
+            return Some(format!("a value of {bytes} bytes is over the limit of {MAX_VALUE_BYTES}"));
+        }
+        total += key.len() + bytes;
+    }
+    (total > MAX_COMMIT_BYTES).then(|| format!("a commit of {total} bytes is over the limit of {MAX_COMMIT_BYTES}"))
+}
