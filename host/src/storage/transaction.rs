@@ -306,3 +306,7 @@ impl Transaction {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "transaction_tests.rs"]
+mod tests;

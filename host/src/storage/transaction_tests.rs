@@ -1,0 +1,114 @@
+//! Tests of the transaction, on the engine in memory.
+
+use super::*;
+use crate::storage::memory;
+
+fn key(name: &'static str) -> Key {
+    Key::from([b"k", name.as_bytes()].concat())
+}
+
+fn all() -> Range {
+    Range { start: key("a"), end: key("z") }
+}
+
+fn engine() -> Arc<dyn Engine> {
+    Arc::new(memory::open().unwrap())
+}
+
+async fn write(engine: &Arc<dyn Engine>, name: &'static str, value: &'static str) {
+    let mut transaction = Transaction::begin(Arc::clone(engine), 0);
+    transaction.put(key(name), Bytes::from_static(value.as_bytes()), None);
+    transaction.commit().await.unwrap();
+}
+
+fn names(rows: &[(Key, Bytes)]) -> Vec<&str> {
+    rows.iter().map(|(key, _)| std::str::from_utf8(&key[1..]).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_call_sees_its_own_writes_merged_into_a_scan() {
+    let engine = engine();
+    for name in ["b", "d", "f"] {
+        write(&engine, name, "stored").await;
+    }
+    let mut transaction = Transaction::begin(engine, 0);
+    transaction.delete(key("d"));
+    transaction.put(key("c"), Bytes::from_static(b"own"), None);
+    let forward = transaction.scan(&all(), None, 2, Direction::Forward).await.unwrap();
+    assert_eq!(names(&forward), ["b", "c"]);
+    let rest = transaction.scan(&all(), Some(&key("c")), 2, Direction::Forward).await.unwrap();
+    assert_eq!(names(&rest), ["f"]);
+    let backward = transaction.scan(&all(), None, 9, Direction::Backward).await.unwrap();
+    assert_eq!(names(&backward), ["f", "c", "b"]);
+    assert_eq!(transaction.get(&key("d")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_call_ends_when_what_it_read_changes_before_its_next_read() {
+    let engine = engine();
+    write(&engine, "b", "old").await;
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.get(&key("b")).await.unwrap();
+    write(&engine, "b", "new").await;
+    let ended = transaction.get(&key("c")).await.unwrap_err();
+    assert_eq!(ended, Ended::Conflict(BTreeSet::from([key("b")])));
+    assert_eq!(transaction.get(&key("b")).await.unwrap_err(), ended, "an ended transaction stays ended");
+}
+
+#[tokio::test]
+async fn a_call_goes_on_when_something_else_changes() {
+    let engine = engine();
+    write(&engine, "b", "old").await;
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.get(&key("b")).await.unwrap();
+    write(&engine, "c", "new").await;
+    assert_eq!(transaction.get(&key("c")).await.unwrap().unwrap(), "new");
+    assert!(transaction.commit().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_row_that_appears_in_a_scanned_range_is_a_conflict() {
+    let engine = engine();
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    assert!(transaction.scan(&all(), None, 10, Direction::Forward).await.unwrap().is_empty());
+    write(&engine, "c", "new").await;
+    transaction.put(key("zz"), Bytes::new(), None);
+    assert_eq!(transaction.commit().await, Err(Ended::Conflict(BTreeSet::from([key("c")]))));
+}
+
+#[tokio::test]
+async fn a_row_behind_the_page_that_was_read_is_no_conflict() {
+    let engine = engine();
+    for name in ["b", "c", "d"] {
+        write(&engine, name, "stored").await;
+    }
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.scan(&all(), None, 2, Direction::Forward).await.unwrap();
+    write(&engine, "d", "new").await;
+    transaction.put(key("zz"), Bytes::new(), None);
+    assert!(transaction.commit().await.is_ok());
+}
+
+#[tokio::test]
+async fn an_assumed_version_is_checked_by_the_commit() {
+    let engine = engine();
+    write(&engine, "b", "one").await;
+    for (version, fits) in [(1, true), (7, false), (0, false)] {
+        let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+        transaction.assume(key("b"), version);
+        transaction.put(key("c"), Bytes::new(), None);
+        assert_eq!(transaction.commit().await.is_ok(), fits, "version {version}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_value_counts_as_absent() {
+    let engine = engine();
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.put(key("b"), Bytes::new(), Some(10));
+    transaction.commit().await.unwrap();
+    assert!(Transaction::begin(Arc::clone(&engine), 9).get(&key("b")).await.unwrap().is_some());
+    assert!(Transaction::begin(Arc::clone(&engine), 10).get(&key("b")).await.unwrap().is_none());
+    let rows = Transaction::begin(engine, 10).scan(&all(), None, 5, Direction::Forward).await.unwrap();
+    assert!(rows.is_empty());
+}
