@@ -20,8 +20,16 @@ pub(super) fn encode(keys: &[Key]) -> Bytes {
 
 /// The entry that lies under `key`.
 pub(super) fn entry(key: &Key, encoded: Bytes) -> io::Result<Change> {
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the key of an entry of the change log is damaged");
-    Ok(Change { sequence: keyspace::change_sequence(key).ok_or_else(damaged)?, keys: decode(encoded)? })
+    let damaged = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the key of an entry of the change log is damaged",
+        )
+    };
+    Ok(Change {
+        sequence: keyspace::change_sequence(key).ok_or_else(damaged)?,
+        keys: decode(encoded)?,
+    })
 }
 
 fn decode(mut encoded: Bytes) -> io::Result<Vec<Key>> {

@@ -79,7 +79,12 @@ pub struct Scan {
 impl Scan {
     /// The first page of a range.
     pub fn first(range: Range, limit: usize) -> Self {
-        Self { range, after: None, limit, direction: Direction::Forward }
+        Self {
+            range,
+            after: None,
+            limit,
+            direction: Direction::Forward,
+        }
     }
 
     /// What is left of the range behind `after`.
@@ -87,8 +92,14 @@ impl Scan {
         let Range { start, end } = self.range.clone();
         match (&self.after, self.direction) {
             (None, _) => Range { start, end },
-            (Some(after), Direction::Forward) => Range { start: start.max(keyspace::successor(after)), end },
-            (Some(after), Direction::Backward) => Range { start, end: end.min(after.clone()) },
+            (Some(after), Direction::Forward) => Range {
+                start: start.max(keyspace::successor(after)),
+                end,
+            },
+            (Some(after), Direction::Backward) => Range {
+                start,
+                end: end.min(after.clone()),
+            },
         }
     }
 }

@@ -55,7 +55,10 @@ fn key(prefix: u8, parts: &[&[u8]]) -> Key {
 /// All keys that start with `prefix`.
 pub fn prefix_range(prefix: Key) -> Range {
     // The first key behind them all: the prefix with its last byte below 0xFF raised by one.
-    let kept = prefix.iter().rposition(|&byte| byte < u8::MAX).map_or(0, |last| last + 1);
+    let kept = prefix
+        .iter()
+        .rposition(|&byte| byte < u8::MAX)
+        .map_or(0, |last| last + 1);
     let mut end = BytesMut::from(&prefix[..kept]);
     if let Some(last) = end.last_mut() {
         *last += 1;
@@ -63,7 +66,10 @@ pub fn prefix_range(prefix: Key) -> Range {
         // No key starts with more 0xFF than a key may be long; every other prefix begins with a letter.
         end.put_bytes(u8::MAX, super::engine::MAX_KEY_BYTES + 1);
     }
-    Range { start: prefix, end: end.freeze() }
+    Range {
+        start: prefix,
+        end: end.freeze(),
+    }
 }
 
 /// The smallest key that is larger than `key`.
@@ -104,7 +110,16 @@ pub fn index_prefix(collection: &str, index: u32, fields: &[u8]) -> Key {
 
 /// An index entry.
 pub fn index_entry(collection: &str, index: u32, fields: &[u8], id: Uuid) -> Key {
-    key(INDEX, &[collection.as_bytes(), b"\0", &index.to_be_bytes(), fields, id.as_bytes()])
+    key(
+        INDEX,
+        &[
+            collection.as_bytes(),
+            b"\0",
+            &index.to_be_bytes(),
+            fields,
+            id.as_bytes(),
+        ],
+    )
 }
 
 /// The id at the end of an index entry's key.
@@ -131,7 +146,10 @@ fn bucket_prefix(plugin: &str, bucket: &str) -> Key {
     // A bucket whose name is longer than the length field can say has no keys of its own: `keyvalue` refuses it long
     // before, and here its keys would be too long for any engine.
     let length = u16::try_from(bucket.len()).unwrap_or(u16::MAX);
-    key(KEY_VALUE, &[plugin.as_bytes(), b"\0", &length.to_be_bytes(), bucket.as_bytes()])
+    key(
+        KEY_VALUE,
+        &[plugin.as_bytes(), b"\0", &length.to_be_bytes(), bucket.as_bytes()],
+    )
 }
 
 /// An entry of a plugin's bucket.
@@ -168,7 +186,10 @@ pub(super) fn change(sequence: Sequence) -> Key {
 
 /// The entries of the change log after `after`, up to `until`.
 pub(super) fn changes(after: Sequence, until: Sequence) -> Range {
-    Range { start: change(after.saturating_add(1)), end: successor(&change(until)) }
+    Range {
+        start: change(after.saturating_add(1)),
+        end: successor(&change(until)),
+    }
 }
 
 /// The sequence of an entry of the change log.
@@ -193,8 +214,13 @@ pub(super) fn expiry(at_ms: u64, target: &[u8]) -> Key {
 
 /// What expires up to `until_ms`, this millisecond included.
 pub(super) fn expiries(until_ms: u64) -> Range {
-    let end = until_ms.checked_add(1).map_or_else(all_expiries_end, |end| expiry(end, &[]));
-    Range { start: Key::from_static(&[EXPIRY]), end }
+    let end = until_ms
+        .checked_add(1)
+        .map_or_else(all_expiries_end, |end| expiry(end, &[]));
+    Range {
+        start: Key::from_static(&[EXPIRY]),
+        end,
+    }
 }
 
 fn all_expiries_end() -> Key {
@@ -215,7 +241,10 @@ pub(super) fn meta(name: &'static str) -> Key {
 
 /// A part of a large value: which commit wrote it, which write of that commit it was, and which part it is.
 pub(super) fn chunk(sequence: Sequence, ordinal: u32, number: u32) -> Key {
-    key(CHUNK, &[&sequence.to_be_bytes(), &ordinal.to_be_bytes(), &number.to_be_bytes()])
+    key(
+        CHUNK,
+        &[&sequence.to_be_bytes(), &ordinal.to_be_bytes(), &number.to_be_bytes()],
+    )
 }
 
 /// All chunks of all values.
@@ -255,14 +284,23 @@ pub(super) fn charged(key: &Key) -> Option<Key> {
 
 /// The limit of a plugin: its collections and its buckets count together.
 pub fn quota<'a>(plugin: &str, collections: impl IntoIterator<Item = &'a str>, limit_bytes: u64) -> Quota {
-    let documents = collections.into_iter().map(|collection| key(DOCUMENT, &[collection.as_bytes(), b"\0"]));
+    let documents = collections
+        .into_iter()
+        .map(|collection| key(DOCUMENT, &[collection.as_bytes(), b"\0"]));
     let buckets = key(KEY_VALUE, &[plugin.as_bytes(), b"\0"]);
-    Quota { namespace: plugin.to_owned(), prefixes: documents.chain([buckets]).collect(), limit_bytes }
+    Quota {
+        namespace: plugin.to_owned(),
+        prefixes: documents.chain([buckets]).collect(),
+        limit_bytes,
+    }
 }
 
 /// The whole store.
 pub(super) fn everything() -> Range {
-    Range { start: Bytes::new(), end: prefix_range(Key::from_static(&[u8::MAX])).end }
+    Range {
+        start: Bytes::new(),
+        end: prefix_range(Key::from_static(&[u8::MAX])).end,
+    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,13 @@ fn a_collection_does_not_hold_the_documents_of_one_with_a_longer_name() {
 #[test]
 fn documents_are_charged_to_their_collection_and_entries_to_their_plugin() {
     let quota = quota("shop", ["orders"], 1);
-    assert_eq!(charged(&document("orders", Uuid::nil())), Some(quota.prefixes[0].clone()));
-    assert_eq!(charged(&keyvalue("shop", "bucket", "key")), Some(quota.prefixes[1].clone()));
+    assert_eq!(
+        charged(&document("orders", Uuid::nil())),
+        Some(quota.prefixes[0].clone())
+    );
+    assert_eq!(
+        charged(&keyvalue("shop", "bucket", "key")),
+        Some(quota.prefixes[1].clone())
+    );
     assert_eq!(charged(&index_entry("orders", 1, b"x", Uuid::nil())), None);
 }

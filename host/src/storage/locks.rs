@@ -27,7 +27,10 @@ pub struct Held {
 
 impl Default for Locks {
     fn default() -> Self {
-        Self { stripes: (0..STRIPES).map(|_| Arc::default()).collect(), hasher: RandomState::new() }
+        Self {
+            stripes: (0..STRIPES).map(|_| Arc::default()).collect(),
+            hasher: RandomState::new(),
+        }
     }
 }
 

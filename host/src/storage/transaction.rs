@@ -121,7 +121,12 @@ impl Transaction {
         self.check()?;
         let limit = limit.min(MAX_SCAN_ROWS);
         let mut rows = Vec::new();
-        let mut scan = Scan { range: range.clone(), after: after.cloned(), limit, direction };
+        let mut scan = Scan {
+            range: range.clone(),
+            after: after.cloned(),
+            limit,
+            direction,
+        };
         while rows.len() < limit {
             let remaining = scan.remaining();
             let seen = match self.engine.scan(&scan).await {
@@ -131,11 +136,19 @@ impl Transaction {
             self.move_to(seen.applied).await?;
             // What a range does not hold may have been removed by the very last commit.
             self.seen = self.seen.max(seen.applied);
-            let last = (seen.data.len() == limit).then(|| seen.data.last().map(|(key, _)| key.clone())).flatten();
+            let last = (seen.data.len() == limit)
+                .then(|| seen.data.last().map(|(key, _)| key.clone()))
+                .flatten();
             let covered = match (&last, direction) {
                 (None, _) => remaining,
-                (Some(last), Direction::Forward) => Range { end: keyspace::successor(last), ..remaining },
-                (Some(last), Direction::Backward) => Range { start: last.clone(), ..remaining },
+                (Some(last), Direction::Forward) => Range {
+                    end: keyspace::successor(last),
+                    ..remaining
+                },
+                (Some(last), Direction::Backward) => Range {
+                    start: last.clone(),
+                    ..remaining
+                },
             };
             rows.extend(self.merge(seen.data, &covered, direction));
             self.record_range(covered);
@@ -160,7 +173,11 @@ impl Transaction {
 
     /// Has the commit fail with a conflict unless `key` is at `version` then, without reading it now.
     pub fn assume(&mut self, key: Key, version: Sequence) {
-        if !self.assumed.iter().any(|assumed| assumed.0 == key && assumed.1 == version) {
+        if !self
+            .assumed
+            .iter()
+            .any(|assumed| assumed.0 == key && assumed.1 == version)
+        {
             self.assumed.push((key, version));
         }
     }
@@ -198,8 +215,17 @@ impl Transaction {
         let outcome = self.engine.commit(Commit {
             reads: self.reads,
             since: self.since.unwrap_or(0),
-            deletes: self.writes.iter().filter(|(_, put)| put.is_none()).map(|(key, _)| key.clone()).collect(),
-            puts: self.writes.into_iter().filter_map(|(key, put)| Some((key, put?))).collect(),
+            deletes: self
+                .writes
+                .iter()
+                .filter(|(_, put)| put.is_none())
+                .map(|(key, _)| key.clone())
+                .collect(),
+            puts: self
+                .writes
+                .into_iter()
+                .filter_map(|(key, put)| Some((key, put?)))
+                .collect(),
             changed: self.changed.into_iter().collect(),
             quotas: self.quotas,
             idempotency: self.idempotency,
@@ -233,8 +259,13 @@ impl Transaction {
     /// What the call itself wrote to the key, or has read from it before.
     fn known(&self, key: &Key) -> Result<Option<Option<Bytes>>, Ended> {
         self.check()?;
-        let written = self.writes.get(key).map(|put| put.as_ref().filter(|put| self.lives(put.expires_ms)));
-        Ok(written.map(|put| put.map(|put| put.value.clone())).or_else(|| self.values.get(key).cloned()))
+        let written = self
+            .writes
+            .get(key)
+            .map(|put| put.as_ref().filter(|put| self.lives(put.expires_ms)));
+        Ok(written
+            .map(|put| put.map(|put| put.value.clone()))
+            .or_else(|| self.values.get(key).cloned()))
     }
 
     fn lives(&self, expires_ms: Option<u64>) -> bool {
@@ -250,13 +281,19 @@ impl Transaction {
         self.move_to(seen.applied).await?;
         for (key, stored) in keys.iter().zip(seen.data) {
             let version = stored.as_ref().map_or(0, |stored| stored.version);
-            if self.assumed.iter().any(|assumed| assumed.0 == *key && assumed.1 != version) {
+            if self
+                .assumed
+                .iter()
+                .any(|assumed| assumed.0 == *key && assumed.1 != version)
+            {
                 return self.end(Ended::Conflict(BTreeSet::from([key.clone()])));
             }
             // An absent key may have been removed by the very last commit; a value was written by its own.
             self.seen = self.seen.max(if stored.is_some() { version } else { seen.applied });
             self.reads.keys.push((key.clone(), version));
-            let value = stored.filter(|stored| self.lives(stored.expires_ms)).map(|stored| stored.value);
+            let value = stored
+                .filter(|stored| self.lives(stored.expires_ms))
+                .map(|stored| stored.value);
             self.values.insert(key.clone(), value);
         }
         Ok(())

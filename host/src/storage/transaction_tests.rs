@@ -8,7 +8,10 @@ fn key(name: &'static str) -> Key {
 }
 
 fn all() -> Range {
-    Range { start: key("a"), end: key("z") }
+    Range {
+        start: key("a"),
+        end: key("z"),
+    }
 }
 
 fn engine() -> Arc<dyn Engine> {
@@ -22,7 +25,9 @@ async fn write(engine: &Arc<dyn Engine>, name: &'static str, value: &'static str
 }
 
 fn names(rows: &[(Key, Bytes)]) -> Vec<&str> {
-    rows.iter().map(|(key, _)| std::str::from_utf8(&key[1..]).unwrap()).collect()
+    rows.iter()
+        .map(|(key, _)| std::str::from_utf8(&key[1..]).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -36,7 +41,10 @@ async fn a_call_sees_its_own_writes_merged_into_a_scan() {
     transaction.put(key("c"), Bytes::from_static(b"own"), None);
     let forward = transaction.scan(&all(), None, 2, Direction::Forward).await.unwrap();
     assert_eq!(names(&forward), ["b", "c"]);
-    let rest = transaction.scan(&all(), Some(&key("c")), 2, Direction::Forward).await.unwrap();
+    let rest = transaction
+        .scan(&all(), Some(&key("c")), 2, Direction::Forward)
+        .await
+        .unwrap();
     assert_eq!(names(&rest), ["f"]);
     let backward = transaction.scan(&all(), None, 9, Direction::Backward).await.unwrap();
     assert_eq!(names(&backward), ["f", "c", "b"]);
@@ -52,7 +60,11 @@ async fn a_call_ends_when_what_it_read_changes_before_its_next_read() {
     write(&engine, "b", "new").await;
     let ended = transaction.get(&key("c")).await.unwrap_err();
     assert_eq!(ended, Ended::Conflict(BTreeSet::from([key("b")])));
-    assert_eq!(transaction.get(&key("b")).await.unwrap_err(), ended, "an ended transaction stays ended");
+    assert_eq!(
+        transaction.get(&key("b")).await.unwrap_err(),
+        ended,
+        "an ended transaction stays ended"
+    );
 }
 
 #[tokio::test]
@@ -70,10 +82,19 @@ async fn a_call_goes_on_when_something_else_changes() {
 async fn a_row_that_appears_in_a_scanned_range_is_a_conflict() {
     let engine = engine();
     let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
-    assert!(transaction.scan(&all(), None, 10, Direction::Forward).await.unwrap().is_empty());
+    assert!(
+        transaction
+            .scan(&all(), None, 10, Direction::Forward)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     write(&engine, "c", "new").await;
     transaction.put(key("zz"), Bytes::new(), None);
-    assert_eq!(transaction.commit().await, Err(Ended::Conflict(BTreeSet::from([key("c")]))));
+    assert_eq!(
+        transaction.commit().await,
+        Err(Ended::Conflict(BTreeSet::from([key("c")])))
+    );
 }
 
 #[tokio::test]
@@ -107,8 +128,23 @@ async fn an_expired_value_counts_as_absent() {
     let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
     transaction.put(key("b"), Bytes::new(), Some(10));
     transaction.commit().await.unwrap();
-    assert!(Transaction::begin(Arc::clone(&engine), 9).get(&key("b")).await.unwrap().is_some());
-    assert!(Transaction::begin(Arc::clone(&engine), 10).get(&key("b")).await.unwrap().is_none());
-    let rows = Transaction::begin(engine, 10).scan(&all(), None, 5, Direction::Forward).await.unwrap();
+    assert!(
+        Transaction::begin(Arc::clone(&engine), 9)
+            .get(&key("b"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        Transaction::begin(Arc::clone(&engine), 10)
+            .get(&key("b"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let rows = Transaction::begin(engine, 10)
+        .scan(&all(), None, 5, Direction::Forward)
+        .await
+        .unwrap();
     assert!(rows.is_empty());
 }

@@ -78,7 +78,9 @@ impl<B: Backend> Committer<B> {
         let state = self.shared.state.read();
         let mut round = Round::new(&self.shared.backend, &state.recent, &self.usage, state.applied);
         let mut decide = |job: Job| {
-            let outcome = round.admit(&job.commit).unwrap_or_else(|error| Outcome::Unavailable(unavailable(&error).0));
+            let outcome = round
+                .admit(&job.commit)
+                .unwrap_or_else(|error| Outcome::Unavailable(unavailable(&error).0));
             (job.reply, outcome)
         };
         let answers = jobs.into_iter().map(&mut decide).collect();
@@ -87,10 +89,17 @@ impl<B: Backend> Committer<B> {
 
     /// Applies and syncs; an error is the reason for which the store is read-only from now on.
     fn perform(&mut self, applicable: Applicable) -> Result<(), String> {
-        let Applicable { batch, charged, written } = applicable;
+        let Applicable {
+            batch,
+            charged,
+            written,
+        } = applicable;
         let applied = {
             let mut state = self.shared.state.write();
-            self.shared.backend.apply(&batch).map_err(|error| self.shared.fail(&error))?;
+            self.shared
+                .backend
+                .apply(&batch)
+                .map_err(|error| self.shared.fail(&error))?;
             state.applied += written.len() as Sequence;
             written.into_iter().for_each(|written| state.recent.push(written));
             state.applied

@@ -50,7 +50,10 @@ pub(super) struct Chunked {
 }
 
 fn damaged(key: &[u8], what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the value under \"{}\" is damaged: {what}", key.escape_ascii()))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("the value under \"{}\" is damaged: {what}", key.escape_ascii()),
+    )
 }
 
 fn checksum(key: &[u8], rest: &[u8]) -> u32 {
@@ -75,15 +78,27 @@ impl Envelope {
         }
         let version = raw.get_u64();
         let short = |_| damaged(key, "it is too short");
-        let expires_ms = if flags & EXPIRES != 0 { Some(raw.try_get_u64().map_err(short)?) } else { None };
+        let expires_ms = if flags & EXPIRES != 0 {
+            Some(raw.try_get_u64().map_err(short)?)
+        } else {
+            None
+        };
         let body = if flags & CHUNKED == 0 {
             Body::Inline(raw)
         } else {
             let ordinal = raw.try_get_u32().map_err(short)?;
             let length = raw.try_get_u32().map_err(short)?;
-            Body::Chunked(Chunked { ordinal, length, checksum: raw.try_get_u32().map_err(short)? })
+            Body::Chunked(Chunked {
+                ordinal,
+                length,
+                checksum: raw.try_get_u32().map_err(short)?,
+            })
         };
-        Ok(Self { version, expires_ms, body })
+        Ok(Self {
+            version,
+            expires_ms,
+            body,
+        })
     }
 
     /// The bytes that the value takes, wherever it lies.
@@ -136,7 +151,11 @@ impl Envelope {
         key: &[u8],
         read: impl FnMut(&[u8]) -> io::Result<Option<Bytes>>,
     ) -> io::Result<Versioned> {
-        Ok(Versioned { version: self.version, expires_ms: self.expires_ms, value: self.value(key, read)? })
+        Ok(Versioned {
+            version: self.version,
+            expires_ms: self.expires_ms,
+            value: self.value(key, read)?,
+        })
     }
 }
 
@@ -160,7 +179,10 @@ pub(super) fn seal(key: &[u8], put: &Put, version: Sequence, ordinal: u32, mut c
         rest.put_u32(crc32fast::hash(&put.value));
         for (number, start) in (0..put.value.len()).step_by(CHUNK_BYTES).enumerate() {
             let end = put.value.len().min(start + CHUNK_BYTES);
-            chunk(keyspace::chunk(version, ordinal, number as u32), put.value.slice(start..end));
+            chunk(
+                keyspace::chunk(version, ordinal, number as u32),
+                put.value.slice(start..end),
+            );
         }
     } else {
         rest.put_slice(inline);

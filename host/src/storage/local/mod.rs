@@ -91,19 +91,33 @@ impl<B: Backend> Local<B> {
         let usage = Usage::load(&backend)?;
         let shared = Arc::new(Shared {
             backend,
-            state: RwLock::new(State { applied, recent: Recent::after(applied) }),
-            progress: watch::Sender::new(Progress { durable: applied, read_only: None }),
+            state: RwLock::new(State {
+                applied,
+                recent: Recent::after(applied),
+            }),
+            progress: watch::Sender::new(Progress {
+                durable: applied,
+                read_only: None,
+            }),
         });
         let (jobs, queue) = mpsc::channel(MAX_WAITING);
         let committer = Committer::new(Arc::clone(&shared), queue, usage);
-        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run())?;
-        Ok(Self { shared, jobs: Some(jobs), committer: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || committer.run())?;
+        Ok(Self {
+            shared,
+            jobs: Some(jobs),
+            committer: Some(thread),
+        })
     }
 
     fn read(&self, key: &[u8]) -> io::Result<Option<Versioned>> {
         let backend = &self.shared.backend;
         let Some(raw) = backend.get(key)? else { return Ok(None) };
-        Envelope::open(key, raw)?.versioned(key, |chunk| backend.get(chunk)).map(Some)
+        Envelope::open(key, raw)?
+            .versioned(key, |chunk| backend.get(chunk))
+            .map(Some)
     }
 
     fn page(&self, scan: &Scan) -> io::Result<Rows> {
@@ -113,7 +127,11 @@ impl<B: Backend> Local<B> {
         if limit > 0 {
             backend.scan(&scan.remaining(), scan.direction, &mut |key, value| {
                 raw.push((key, value));
-                if raw.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if raw.len() < limit {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             })?;
         }
         let open = |(key, value): (Key, Bytes)| {
@@ -127,7 +145,12 @@ impl<B: Backend> Local<B> {
     fn changed_by_version(&self, reads: &Reads) -> io::Result<BTreeSet<Key>> {
         let mut changed: BTreeSet<Key> = reads.ranges.iter().map(|range| range.start.clone()).collect();
         for (key, version) in &reads.keys {
-            let stored = self.shared.backend.get(key)?.map(|raw| Envelope::open(key, raw)).transpose()?;
+            let stored = self
+                .shared
+                .backend
+                .get(key)?
+                .map(|raw| Envelope::open(key, raw))
+                .transpose()?;
             if stored.map_or(0, |stored| stored.version) != *version {
                 changed.insert(key.clone());
             }
@@ -141,12 +164,18 @@ impl<B: Backend> Engine for Local<B> {
     async fn get(&self, keys: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
         let state = self.shared.state.read();
         let data: io::Result<_> = keys.iter().map(|key| self.read(key)).collect();
-        Ok(Seen { applied: state.applied, data: data.map_err(|error| unavailable(&error))? })
+        Ok(Seen {
+            applied: state.applied,
+            data: data.map_err(|error| unavailable(&error))?,
+        })
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Seen<Rows>, Unavailable> {
         let state = self.shared.state.read();
-        Ok(Seen { applied: state.applied, data: self.page(scan).map_err(|error| unavailable(&error))? })
+        Ok(Seen {
+            applied: state.applied,
+            data: self.page(scan).map_err(|error| unavailable(&error))?,
+        })
     }
 
     async fn changed(&self, reads: &Reads, since: Sequence, until: Sequence) -> Result<BTreeSet<Key>, Unavailable> {
@@ -164,7 +193,9 @@ impl<B: Backend> Engine for Local<B> {
         if jobs.send(Job { commit, reply }).await.is_err() {
             return stopped();
         }
-        outcome.await.unwrap_or_else(|_| Outcome::Unknown("the committer has stopped".to_owned()))
+        outcome
+            .await
+            .unwrap_or_else(|_| Outcome::Unknown("the committer has stopped".to_owned()))
     }
 
     async fn durable(&self, sequence: Sequence) -> Result<(), Unavailable> {
@@ -173,10 +204,15 @@ impl<B: Backend> Engine for Local<B> {
         }
         let mut progress = self.shared.progress.subscribe();
         // The sender lives as long as the engine, so the wait ends only with an answer.
-        let reached = progress.wait_for(|progress| progress.durable >= sequence || progress.read_only.is_some()).await;
+        let reached = progress
+            .wait_for(|progress| progress.durable >= sequence || progress.read_only.is_some())
+            .await;
         match reached.as_deref() {
             Ok(Progress { durable, .. }) if *durable >= sequence => Ok(()),
-            Ok(Progress { read_only: Some(reason), .. }) => Err(Unavailable(reason.clone())),
+            Ok(Progress {
+                read_only: Some(reason),
+                ..
+            }) => Err(Unavailable(reason.clone())),
             _ => Err(Unavailable("the store is closed".to_owned())),
         }
     }
@@ -198,7 +234,11 @@ impl<B: Backend> Engine for Local<B> {
     fn health(&self) -> Health {
         let applied = self.shared.state.read().applied;
         let progress = self.shared.progress.borrow();
-        Health { applied, durable: progress.durable, read_only: progress.read_only.clone() }
+        Health {
+            applied,
+            durable: progress.durable,
+            read_only: progress.read_only.clone(),
+        }
     }
 }
 

@@ -32,7 +32,12 @@ pub(super) fn in_range<'a>(written: &'a [Key], range: &Range) -> &'a [Key] {
 impl Recent {
     /// Remembers nothing up to `sequence`.
     pub(super) fn after(sequence: Sequence) -> Self {
-        Self { forgotten: sequence, commits: VecDeque::new(), keys: 0, latest: HashMap::new() }
+        Self {
+            forgotten: sequence,
+            commits: VecDeque::new(),
+            keys: 0,
+            latest: HashMap::new(),
+        }
     }
 
     /// Whether all commits after `since` are remembered.
@@ -77,7 +82,9 @@ impl Recent {
             Some(&latest) if latest <= since => false,
             Some(&latest) if latest <= until => true,
             // Written later still; whether also before, only the commits can tell.
-            Some(_) => self.between(since, until).any(|written| written.binary_search(key).is_ok()),
+            Some(_) => self
+                .between(since, until)
+                .any(|written| written.binary_search(key).is_ok()),
         }
     }
 
@@ -86,7 +93,10 @@ impl Recent {
         if !self.remembers(since) {
             return BTreeSet::from([range.start.clone()]);
         }
-        self.between(since, until).flat_map(|written| in_range(written, range)).cloned().collect()
+        self.between(since, until)
+            .flat_map(|written| in_range(written, range))
+            .cloned()
+            .collect()
     }
 
     /// Which of `reads` commits after `since` up to `until` wrote; `None` where `since` is forgotten.
@@ -94,7 +104,12 @@ impl Recent {
         if !self.remembers(since) {
             return None;
         }
-        let keys = reads.keys.iter().map(|(key, _)| key).filter(|key| self.wrote(key, since, until)).cloned();
+        let keys = reads
+            .keys
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| self.wrote(key, since, until))
+            .cloned();
         let mut changed: BTreeSet<Key> = keys.collect();
         for range in &reads.ranges {
             changed.extend(self.changed_in_range(range, since, until));

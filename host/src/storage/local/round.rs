@@ -45,7 +45,15 @@ struct Staged {
 impl<'a, B: Backend> Round<'a, B> {
     pub(super) fn new(backend: &'a B, recent: &'a Recent, usage: &'a Usage, before: Sequence) -> Self {
         let (batch, charged, written) = (Batch::default(), HashMap::new(), Vec::new());
-        Self { backend, recent, usage, before, batch, charged, written }
+        Self {
+            backend,
+            recent,
+            usage,
+            before,
+            batch,
+            charged,
+            written,
+        }
     }
 
     /// The sequence of the last commit that was admitted.
@@ -88,12 +96,18 @@ impl<'a, B: Backend> Round<'a, B> {
         let key = keyspace::meta(super::SEQUENCE);
         let value = small(&key, &last.to_be_bytes(), last);
         self.batch.0.insert(key, Some(value));
-        Some(Applicable { batch: self.batch, charged: self.charged, written: self.written })
+        Some(Applicable {
+            batch: self.batch,
+            charged: self.charged,
+            written: self.written,
+        })
     }
 
     /// The answer that is kept under the commit's idempotency key.
     fn answer(&self, commit: &Commit) -> io::Result<Option<Bytes>> {
-        let Some(Idempotency { key, .. }) = &commit.idempotency else { return Ok(None) };
+        let Some(Idempotency { key, .. }) = &commit.idempotency else {
+            return Ok(None);
+        };
         match self.envelope(key)? {
             Some(kept) if kept.expires_ms.is_none_or(|expires_ms| expires_ms > commit.now_ms) => {
                 kept.value(key, |chunk| self.raw(chunk)).map(Some)
@@ -111,7 +125,12 @@ impl<'a, B: Backend> Round<'a, B> {
         }
         for range in &commit.reads.ranges {
             conflicts.extend(self.recent.changed_in_range(range, commit.since, self.before));
-            conflicts.extend(self.written.iter().flat_map(|written| recent::in_range(written, range)).cloned());
+            conflicts.extend(
+                self.written
+                    .iter()
+                    .flat_map(|written| recent::in_range(written, range))
+                    .cloned(),
+            );
         }
         Ok(conflicts)
     }
@@ -120,8 +139,19 @@ impl<'a, B: Backend> Round<'a, B> {
         let sequence = self.last() + 1;
         let mut writes: BTreeMap<&Key, Option<Put>> = commit.deletes.iter().map(|key| (key, None)).collect();
         writes.extend(commit.puts.iter().map(|(key, put)| (key, Some(put.clone()))));
-        if let Some(Idempotency { key, answer, expires_ms }) = &commit.idempotency {
-            writes.insert(key, Some(Put { value: answer.clone(), expires_ms: Some(*expires_ms) }));
+        if let Some(Idempotency {
+            key,
+            answer,
+            expires_ms,
+        }) = &commit.idempotency
+        {
+            writes.insert(
+                key,
+                Some(Put {
+                    value: answer.clone(),
+                    expires_ms: Some(*expires_ms),
+                }),
+            );
         }
         let mut staged = Staged::default();
         for (key, put) in &writes {
@@ -131,7 +161,10 @@ impl<'a, B: Backend> Round<'a, B> {
             }
         }
         if !commit.changed.is_empty() {
-            let put = Put { value: change_log::encode(&commit.changed), expires_ms: None };
+            let put = Put {
+                value: change_log::encode(&commit.changed),
+                expires_ms: None,
+            };
             staged.put(&keyspace::change(sequence), &put, sequence);
         }
         Ok(staged)
@@ -141,14 +174,21 @@ impl<'a, B: Backend> Round<'a, B> {
     fn exceeded(&self, commit: &Commit, staged: &Staged) -> Option<Quota> {
         let over = |quota: &&Quota| {
             let before: u64 = quota.prefixes.iter().map(|prefix| self.used(prefix)).sum();
-            let by: i64 = quota.prefixes.iter().filter_map(|prefix| staged.charges.get(prefix)).sum();
+            let by: i64 = quota
+                .prefixes
+                .iter()
+                .filter_map(|prefix| staged.charges.get(prefix))
+                .sum();
             by > 0 && before.saturating_add_signed(by) > quota.limit_bytes
         };
         commit.quotas.iter().find(over).cloned()
     }
 
     fn used(&self, prefix: &Key) -> u64 {
-        self.charged.get(prefix).copied().unwrap_or_else(|| self.usage.of(prefix))
+        self.charged
+            .get(prefix)
+            .copied()
+            .unwrap_or_else(|| self.usage.of(prefix))
     }
 
     fn add(&mut self, staged: Staged) {
@@ -202,7 +242,9 @@ impl Staged {
 
     fn put(&mut self, key: &Key, put: &Put, sequence: Sequence) {
         let raw = &mut self.raw;
-        let value = envelope::seal(key, put, sequence, self.ordinal, |key, chunk| raw.push((key, Some(chunk))));
+        let value = envelope::seal(key, put, sequence, self.ordinal, |key, chunk| {
+            raw.push((key, Some(chunk)))
+        });
         self.ordinal += 1;
         raw.push((key.clone(), Some(value)));
     }
@@ -210,7 +252,10 @@ impl Staged {
 
 /// A small value of the engine's own in its envelope.
 fn small(key: &[u8], value: &[u8], version: Sequence) -> Bytes {
-    let put = Put { value: Bytes::copy_from_slice(value), expires_ms: None };
+    let put = Put {
+        value: Bytes::copy_from_slice(value),
+        expires_ms: None,
+    };
     envelope::seal(key, &put, version, 0, |_, _| {})
 }
 
@@ -222,10 +267,15 @@ fn too_large(commit: &Commit) -> Option<String> {
     let deletes = commit.deletes.iter().chain(&commit.changed).map(|key| (key, 0));
     for (key, bytes) in puts.chain(deletes).chain(answer) {
         if key.len() > MAX_KEY_BYTES {
-            return Some(format!("a key of {} bytes is over the limit of {MAX_KEY_BYTES}", key.len()));
+            return Some(format!(
+                "a key of {} bytes is over the limit of {MAX_KEY_BYTES}",
+                key.len()
+            ));
         }
         if bytes > MAX_VALUE_BYTES {
-            return Some(format!("a value of {bytes} bytes is over the limit of {MAX_VALUE_BYTES}"));
+            return Some(format!(
+                "a value of {bytes} bytes is over the limit of {MAX_VALUE_BYTES}"
+            ));
         }
         total += key.len() + bytes;
     }

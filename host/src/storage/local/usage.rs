@@ -18,16 +18,20 @@ impl Usage {
     pub(super) fn load(backend: &impl Backend) -> io::Result<Self> {
         let mut counters = HashMap::new();
         let mut failure = None;
-        backend.scan(&keyspace::usages(), Direction::Forward, &mut |key, raw| match counter(&key, raw) {
-            Ok((prefix, bytes)) => {
-                counters.insert(prefix, bytes);
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        })?;
+        backend.scan(
+            &keyspace::usages(),
+            Direction::Forward,
+            &mut |key, raw| match counter(&key, raw) {
+                Ok((prefix, bytes)) => {
+                    counters.insert(prefix, bytes);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+        )?;
         failure.map_or(Ok(Self(counters)), Err)
     }
 
