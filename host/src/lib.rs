@@ -19,5 +19,6 @@ pub mod dispatch;
 pub mod http;
 pub mod manifest;
 pub mod policy;
+pub mod sandbox;
 pub mod storage;
 pub mod telemetry;

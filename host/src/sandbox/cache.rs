@@ -46,8 +46,9 @@ impl CodeCache {
         Ok(cache)
     }
 
-    /// The compiled code of the component with this digest. What is missing, damaged or forged counts as absent.
-    pub(super) fn load(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Component> {
+    /// The compiled code of the component with this digest. What is missing, damaged or forged counts as absent; an
+    /// error means that the engine has no room for such a component.
+    pub(super) fn load(&self, engine: &Engine, digest: &[u8; 32]) -> wasmtime::Result<Option<Component>> {
         let path = self.path(digest);
         let contents = match fs::read(&path) {
             Ok(contents) => contents,
@@ -55,22 +56,18 @@ impl CodeCache {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(target: "sandbox", path = %path.display(), %error, "compiled code can't be read");
                 }
-                return None;
+                return Ok(None);
             }
         };
         let Some((mac, code)) = contents.split_at_checked(MAC_BYTES) else {
             tracing::warn!(target: "sandbox", path = %path.display(), "compiled code is cut off");
-            return None;
+            return Ok(None);
         };
         if self.mac(digest, code).verify_slice(mac).is_err() {
             tracing::warn!(target: "sandbox", path = %path.display(), "compiled code is not what this host wrote");
-            return None;
+            return Ok(None);
         }
-        deserialize(engine, code)
-            .inspect_err(|error| {
-                tracing::warn!(target: "sandbox", path = %path.display(), error = %format!("{error:#}"), "compiled code does not load");
-            })
-            .ok()
+        deserialize(engine, code).map(Some)
     }
 
     /// Keeps compiled code: after a crash the file is there whole or not at all.
@@ -86,7 +83,8 @@ impl CodeCache {
 
     fn path(&self, digest: &[u8; 32]) -> PathBuf {
         let digest = hex(digest);
-        self.directory.join(format!("{digest}-{:016x}.{EXTENSION}", self.compatibility))
+        self.directory
+            .join(format!("{digest}-{:016x}.{EXTENSION}", self.compatibility))
     }
 
     /// A MAC over the code and what it is the code of, so that no file can stand in for another.

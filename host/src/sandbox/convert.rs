@@ -138,7 +138,11 @@ impl Answer {
     /// A page of the guest.
     pub(super) fn page(&mut self, page: wit::Page) -> Result<model::Page, Fault> {
         Ok(model::Page {
-            items: page.items.into_iter().map(|item| self.document(item)).collect::<Result<_, _>>()?,
+            items: page
+                .items
+                .into_iter()
+                .map(|item| self.document(item))
+                .collect::<Result<_, _>>()?,
             next: page.next.map(|next| self.text(next)).transpose()?,
             total: page.total,
         })

@@ -64,11 +64,7 @@ pub enum InstallError {
 }
 
 /// Makes a component ready to be called.
-pub(super) async fn load(
-    sandbox: Arc<Sandbox>,
-    wasm: Bytes,
-    instances: Instances,
-) -> Result<Guest, InstallError> {
+pub(super) async fn load(sandbox: Arc<Sandbox>, wasm: Bytes, instances: Instances) -> Result<Guest, InstallError> {
     let limit_mib = sandbox.settings.section.component_mib;
     if wasm.len() > limit_mib as usize * 1_024 * 1_024 {
         return Err(InstallError::TooLarge {
@@ -88,14 +84,14 @@ pub(super) async fn load(
 
 async fn cached(sandbox: &Arc<Sandbox>, digest: [u8; 32]) -> Result<Option<Component>, InstallError> {
     let sandbox = Arc::clone(sandbox);
-    blocking(move || Ok(sandbox.cache.load(&sandbox.engine, &digest))).await
+    blocking(move || {
+        let loaded = sandbox.cache.load(&sandbox.engine, &digest);
+        loaded.map_err(|error| InstallError::Instantiation(format!("{error:#}")))
+    })
+    .await
 }
 
-async fn compile_and_keep(
-    sandbox: &Arc<Sandbox>,
-    wasm: &Bytes,
-    digest: [u8; 32],
-) -> Result<Component, InstallError> {
+async fn compile_and_keep(sandbox: &Arc<Sandbox>, wasm: &Bytes, digest: [u8; 32]) -> Result<Component, InstallError> {
     let code = compile::compile(&sandbox.settings, wasm).await?;
     let keeper = Arc::clone(sandbox);
     blocking(move || {
@@ -107,7 +103,7 @@ async fn compile_and_keep(
     .await?;
     cached(sandbox, digest)
         .await?
-        .ok_or_else(|| InstallError::Host("the compiled code does not load; see the log".into()))
+        .ok_or_else(|| InstallError::Host("compiled code vanished as soon as it was written".into()))
 }
 
 async fn blocking<T: Send + 'static>(

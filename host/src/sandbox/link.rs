@@ -4,7 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use super::bindings::portcullis::plugin::{documents, request};
-use super::bindings::wasi::config;
+use super::bindings::wasi::{config, logging};
 use super::install::InstallError;
 use super::store::CallState;
 use super::{Sandbox, wasi};
@@ -59,6 +59,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     request::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     documents::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     config::store::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    logging::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 
@@ -89,7 +90,11 @@ pub(super) fn link(sandbox: &Sandbox, component: &Component) -> Result<Linked, I
 
 /// Refuses an interface of the plugin contract in another version.
 fn check_version(name: String) -> Result<(), InstallError> {
-    if !name.starts_with(CONTRACT) || name.split_once('@').is_some_and(|(_, version)| is_spoken("0.1", version)) {
+    if !name.starts_with(CONTRACT)
+        || name
+            .split_once('@')
+            .is_some_and(|(_, version)| is_spoken("0.1", version))
+    {
         return Ok(());
     }
     Err(InstallError::WrongVersion {

@@ -18,6 +18,8 @@ mod limits;
 mod link;
 mod settings;
 mod store;
+#[cfg(test)]
+mod tests;
 mod trap;
 mod wasi;
 mod watch;

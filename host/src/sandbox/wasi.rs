@@ -38,11 +38,14 @@ pub(super) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<
     linker.allow_shadowing(true);
     let mut clock = linker.instance(MONOTONIC_CLOCK)?;
     for timer in ["subscribe-duration", "subscribe-instant"] {
-        clock.func_wrap(timer, |_, (_nanoseconds,): (u64,)| -> wasmtime::Result<(Resource<DynPollable>,)> {
-            Err(Interrupt::raise(Fault::Denied(
-                "sleeping and timers: enqueue work for later instead of waiting for it",
-            )))
-        })?;
+        clock.func_wrap(
+            timer,
+            |_, (_nanoseconds,): (u64,)| -> wasmtime::Result<(Resource<DynPollable>,)> {
+                Err(Interrupt::raise(Fault::Denied(
+                    "sleeping and timers: enqueue work for later instead of waiting for it",
+                )))
+            },
+        )?;
     }
     linker.allow_shadowing(false);
     Ok(())

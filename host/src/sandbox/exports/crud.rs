@@ -5,11 +5,11 @@ use wasmtime::{Result, Store};
 
 use crate::capabilities::model::Problem;
 
+use super::{Export, call, function, functions};
 use crate::sandbox::bindings::portcullis::plugin::types as wit;
 use crate::sandbox::call::{CrudCall, CrudReply};
 use crate::sandbox::convert::{self, Answer};
 use crate::sandbox::store::CallState;
-use super::{Export, call, function, functions};
 
 /// The interface, as components export it.
 const INTERFACE: &str = "portcullis:plugin/crud@0.1.0";
@@ -83,7 +83,17 @@ impl Export for Crud {
                 collection,
                 id,
                 merge_patch,
-            } => call(store, instance, &self.patch, (collection, id, merge_patch), answer, document).await,
+            } => {
+                call(
+                    store,
+                    instance,
+                    &self.patch,
+                    (collection, id, merge_patch),
+                    answer,
+                    document,
+                )
+                .await
+            }
             CrudCall::Remove { collection, id } => {
                 let removed = |_: &mut Answer, ()| Ok(CrudReply::Removed);
                 call(store, instance, &self.remove, (collection, id), answer, removed).await

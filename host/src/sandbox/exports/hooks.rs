@@ -5,11 +5,11 @@ use wasmtime::{Result, Store};
 
 use crate::capabilities::model::Problem;
 
+use super::{Export, call, function, functions};
 use crate::sandbox::bindings::portcullis::plugin::types as wit;
 use crate::sandbox::call::{HookCall, HookReply};
 use crate::sandbox::convert::{self, Answer};
 use crate::sandbox::store::CallState;
-use super::{Export, call, function, functions};
 
 /// The interface, as components export it.
 const INTERFACE: &str = "portcullis:plugin/hooks@0.1.0";
@@ -58,19 +58,45 @@ impl Export for Hooks {
             HookCall::BeforeCreate {
                 collection,
                 body: proposed,
-            } => call(store, instance, &self.before_create, (collection, proposed), answer, body).await,
+            } => {
+                call(
+                    store,
+                    instance,
+                    &self.before_create,
+                    (collection, proposed),
+                    answer,
+                    body,
+                )
+                .await
+            }
             HookCall::BeforeUpdate {
                 collection,
                 current,
                 next,
             } => {
                 let current = convert::document(current);
-                call(store, instance, &self.before_update, (collection, &current, next), answer, body).await
+                call(
+                    store,
+                    instance,
+                    &self.before_update,
+                    (collection, &current, next),
+                    answer,
+                    body,
+                )
+                .await
             }
             HookCall::BeforeDelete { collection, current } => {
                 let current = convert::document(current);
                 let allowed = |_: &mut Answer, ()| Ok(HookReply::Allowed);
-                call(store, instance, &self.before_delete, (collection, &current), answer, allowed).await
+                call(
+                    store,
+                    instance,
+                    &self.before_delete,
+                    (collection, &current),
+                    answer,
+                    allowed,
+                )
+                .await
             }
         }
     }

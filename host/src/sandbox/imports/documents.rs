@@ -27,7 +27,12 @@ impl Host for CallState {
     ) -> Trapping<Result<Vec<Option<Document>>, Problem>> {
         let (context, _) = self.host_call()?;
         let found = async { context.documents(&collection, Action::Read)?.get_many(&ids).await }.await;
-        let converted = found.map(|found| found.iter().map(|found| found.as_ref().map(convert::document)).collect());
+        let converted = found.map(|found| {
+            found
+                .iter()
+                .map(|found| found.as_ref().map(convert::document))
+                .collect()
+        });
         answer(context, converted)
     }
 
@@ -43,19 +48,37 @@ impl Host for CallState {
 
     async fn insert(&mut self, collection: String, body: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
-        let stored = async { context.documents(&collection, Action::Create)?.insert(object(&body)?).await }.await;
+        let stored = async {
+            context
+                .documents(&collection, Action::Create)?
+                .insert(object(&body)?)
+                .await
+        }
+        .await;
         answer(context, stored.map(|stored| convert::document(&stored)))
     }
 
     async fn replace(&mut self, collection: String, id: String, body: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
-        let stored = async { context.documents(&collection, Action::Update)?.replace(&id, object(&body)?).await }.await;
+        let stored = async {
+            context
+                .documents(&collection, Action::Update)?
+                .replace(&id, object(&body)?)
+                .await
+        }
+        .await;
         answer(context, stored.map(|stored| convert::document(&stored)))
     }
 
     async fn patch(&mut self, collection: String, id: String, patch: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
-        let stored = async { context.documents(&collection, Action::Update)?.patch(&id, object(&patch)?).await }.await;
+        let stored = async {
+            context
+                .documents(&collection, Action::Update)?
+                .patch(&id, object(&patch)?)
+                .await
+        }
+        .await;
         answer(context, stored.map(|stored| convert::document(&stored)))
     }
 

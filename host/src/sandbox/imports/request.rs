@@ -40,6 +40,9 @@ impl Host for CallState {
     fn header(&mut self, name: String) -> Result<Option<String>> {
         let (context, _) = self.host_call()?;
         let headers = &context.request.headers;
-        Ok(headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))
+        Ok(headers
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.clone()))
     }
 }
