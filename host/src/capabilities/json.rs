@@ -40,10 +40,18 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(text).map_err(|_| JsonError::NotUtf8)?;
     let refused = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let strict = Strict { depth: 0, refused: &refused };
-    let parsed = strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let strict = Strict {
+        depth: 0,
+        refused: &refused,
+    };
+    let parsed = strict
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     parsed.map_err(|error| {
-        refused.take().unwrap_or(JsonError::Malformed { line: error.line(), column: error.column() })
+        refused.take().unwrap_or(JsonError::Malformed {
+            line: error.line(),
+            column: error.column(),
+        })
     })
 }
 
@@ -79,7 +87,10 @@ impl Strict<'_> {
         if self.depth == MAX_DEPTH {
             return Err(self.refuse(JsonError::TooDeep));
         }
-        Ok(Self { depth: self.depth + 1, ..self })
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
     }
 }
 
@@ -115,7 +126,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("a number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -159,7 +172,10 @@ mod tests {
     #[test]
     fn a_duplicate_key_is_refused_at_any_depth() {
         assert_eq!(parse(br#"{"a":1,"a":2}"#), Err(JsonError::DuplicateKey("a".into())));
-        assert_eq!(parse(br#"[{"b":{"c":1,"\u0063":2}}]"#), Err(JsonError::DuplicateKey("c".into())));
+        assert_eq!(
+            parse(br#"[{"b":{"c":1,"\u0063":2}}]"#),
+            Err(JsonError::DuplicateKey("c".into()))
+        );
     }
 
     #[test]
@@ -173,10 +189,26 @@ mod tests {
 
     #[test]
     fn malformed_text_is_refused_with_its_place() {
-        assert_eq!(parse(b"{\"a\":\n 01}"), Err(JsonError::Malformed { line: 2, column: 3 }));
+        assert_eq!(
+            parse(b"{\"a\":\n 01}"),
+            Err(JsonError::Malformed { line: 2, column: 3 })
+        );
         assert_eq!(parse(b"\xff"), Err(JsonError::NotUtf8));
-        for text in ["", "{} {}", "nul", "1e999", "{\"a\":1,}", "\"\u{1}\"", "'a'", "NaN", "\u{feff}{}"] {
-            assert!(matches!(parse(text.as_bytes()), Err(JsonError::Malformed { .. })), "{text:?}");
+        for text in [
+            "",
+            "{} {}",
+            "nul",
+            "1e999",
+            "{\"a\":1,}",
+            "\"\u{1}\"",
+            "'a'",
+            "NaN",
+            "\u{feff}{}",
+        ] {
+            assert!(
+                matches!(parse(text.as_bytes()), Err(JsonError::Malformed { .. })),
+                "{text:?}"
+            );
         }
     }
 
@@ -188,7 +220,10 @@ mod tests {
 
     #[test]
     fn the_order_of_keys_is_kept() {
-        assert_eq!(print(&json!({"b": 1, "a": [null, true, 1.5]})), r#"{"b":1,"a":[null,true,1.5]}"#);
+        assert_eq!(
+            print(&json!({"b": 1, "a": [null, true, 1.5]})),
+            r#"{"b":1,"a":[null,true,1.5]}"#
+        );
     }
 
     proptest! {

@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-use crate::capabilities::documents::Error;
 use crate::capabilities::json;
 use crate::capabilities::model;
 
@@ -65,8 +64,8 @@ fn order(order: &model::Order) -> wit::Order {
     }
 }
 
-/// A selection from the guest.
-pub(super) fn selection_of(selection: wit::Selection) -> Result<model::Selection, Error> {
+/// A selection from the guest; the error is a sentence for it.
+pub(super) fn selection_of(selection: wit::Selection) -> Result<model::Selection, String> {
     Ok(model::Selection {
         filters: selection.filters.into_iter().map(clause_of).collect::<Result<_, _>>()?,
         sort: selection.sort.into_iter().map(order_of).collect(),
@@ -76,11 +75,9 @@ pub(super) fn selection_of(selection: wit::Selection) -> Result<model::Selection
     })
 }
 
-fn clause_of(clause: wit::Clause) -> Result<model::Clause, Error> {
-    let value = json::parse(clause.value.as_bytes()).map_err(|error| Error::BadSelection {
-        code: "bad_value",
-        message: format!("the value of the clause on `{}` is no JSON: {error}", clause.field),
-    })?;
+fn clause_of(clause: wit::Clause) -> Result<model::Clause, String> {
+    let value = json::parse(clause.value.as_bytes())
+        .map_err(|error| format!("the value of the clause on `{}` is no JSON: {error}", clause.field))?;
     Ok(model::Clause {
         field: clause.field,
         operator: match clause.operator {

@@ -22,8 +22,9 @@ use super::store::CallState;
 use super::trap;
 use super::watch::watch;
 
-/// How long a component may take to be instantiated when it is loaded.
-const TRIAL: Duration = Duration::from_secs(2);
+/// How long a component may take to be instantiated when it is loaded, in CPU time and by the clock.
+const TRIAL_CPU: Duration = Duration::from_millis(500);
+const TRIAL: Duration = Duration::from_secs(10);
 
 /// A plugin that is ready to be called; cheap to clone.
 #[derive(Clone)]
@@ -218,7 +219,7 @@ impl Inner {
         CallLimits {
             memory_bytes: settings.memory_bytes(),
             table_elements: settings.table_elements(),
-            cpu: TRIAL,
+            cpu: TRIAL_CPU,
             ..CallLimits::from(&Limits::default())
         }
     }

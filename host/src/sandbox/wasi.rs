@@ -18,6 +18,9 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx};
 
+use crate::capabilities::context::CallContext;
+use crate::capabilities::log::Level;
+
 use super::call::Seed;
 use super::fault::Fault;
 use super::store::CallState;
@@ -148,13 +151,18 @@ impl Output {
         };
     }
 
-    /// What was written, and how many bytes were dropped.
-    pub(super) fn take(&self) -> (Vec<u8>, usize) {
-        let mut written = self.0.lock();
-        (std::mem::take(&mut written.bytes), written.dropped)
+    /// Moves what was written into the plugin's log, line by line.
+    pub(super) fn log(&self, context: &mut CallContext) {
+        let written = std::mem::take(&mut *self.0.lock());
+        for line in String::from_utf8_lossy(&written.bytes).lines() {
+            context.log(Level::Info, "output", line);
+        }
+        if written.dropped > 0 {
+            let dropped = format!("{} more bytes of output are dropped", written.dropped);
+            context.log(Level::Warn, "output", &dropped);
+        }
     }
 
-    pub(super) fn log(&self, _c: &mut crate::capabilities::context::CallContext) {}
     fn append(&self, bytes: &[u8]) {
         let mut written = self.0.lock();
         let room = written.limit.saturating_sub(written.bytes.len()).min(bytes.len());

@@ -1,7 +1,5 @@
 //! What a plugin can call: one file per WIT interface, which converts and delegates to `capabilities`.
 
 mod config;
-mod documents;
-mod keyvalue;
 mod logging;
 mod request;

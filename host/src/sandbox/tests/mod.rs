@@ -5,9 +5,11 @@ mod guests;
 mod installing;
 mod limits;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -15,7 +17,13 @@ use super::{
     CallLimits, Compiler, Fault, Finished, Guest, HookCall, HookReply, Invocation, Sandbox, SandboxSettings, Seed,
 };
 use crate::capabilities::context::CallContext;
+use crate::capabilities::log::LogBudget;
 use crate::manifest::{Instances, Limits};
+use crate::policy::Caller;
+use crate::storage::engine::{
+    Change, Commit, Engine, Health, Key, Outcome, Reads, Rows, Scan, Seen, Sequence, Unavailable, Versioned,
+};
+use crate::storage::transaction::Transaction;
 
 /// A sandbox with a directory of its own.
 struct Bench {
@@ -88,43 +96,51 @@ fn text(finished: Finished<HookReply>) -> String {
     }
 }
 
+/// A call on a store that nothing can be read from.
 fn context() -> CallContext {
-    use crate::capabilities::context::PluginContext;
-    use crate::storage::engine::*;
-    use std::collections::BTreeSet;
-    struct E;
-    #[async_trait::async_trait]
-    impl Engine for E {
-        async fn get(&self, _: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
-            todo!()
-        }
-        async fn scan(&self, _: &Scan) -> Result<Seen<Rows>, Unavailable> {
-            todo!()
-        }
-        async fn changed(&self, _: &Reads, _: Sequence, _: Sequence) -> Result<BTreeSet<Key>, Unavailable> {
-            todo!()
-        }
-        async fn commit(&self, _: Commit) -> Outcome {
-            todo!()
-        }
-        async fn durable(&self, _: Sequence) -> Result<(), Unavailable> {
-            todo!()
-        }
-        async fn changes(&self, _: Sequence, _: usize) -> Result<Vec<Change>, Unavailable> {
-            todo!()
-        }
-        fn health(&self) -> Health {
-            todo!()
-        }
-    }
     CallContext {
-        transaction: crate::storage::transaction::Transaction::begin(Arc::new(E), 1_700_000_000_123),
-        caller: crate::policy::Caller::Operator,
+        transaction: Transaction::begin(Arc::new(Broken), 1_700_000_000_123),
+        caller: Caller::Operator,
         request: Arc::default(),
-        plugin: Arc::new(PluginContext {
-            name: "p".into(),
-            settings: Default::default(),
-        }),
-        refusal: None,
+        plugin: Arc::default(),
+        log: LogBudget::new(100, 65_536),
+    }
+}
+
+/// A store that answers nothing.
+struct Broken;
+
+#[async_trait]
+impl Engine for Broken {
+    async fn get(&self, _: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
+        Err(Unavailable("broken".into()))
+    }
+
+    async fn scan(&self, _: &Scan) -> Result<Seen<Rows>, Unavailable> {
+        Err(Unavailable("broken".into()))
+    }
+
+    async fn changed(&self, _: &Reads, _: Sequence, _: Sequence) -> Result<BTreeSet<Key>, Unavailable> {
+        Err(Unavailable("broken".into()))
+    }
+
+    async fn commit(&self, _: Commit) -> Outcome {
+        Outcome::Unavailable("broken".into())
+    }
+
+    async fn durable(&self, _: Sequence) -> Result<(), Unavailable> {
+        Err(Unavailable("broken".into()))
+    }
+
+    async fn changes(&self, _: Sequence, _: usize) -> Result<Vec<Change>, Unavailable> {
+        Err(Unavailable("broken".into()))
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            applied: 0,
+            durable: 0,
+            read_only: Some("broken".into()),
+        }
     }
 }
