@@ -47,6 +47,9 @@ enum Command {
     Export(export::Export),
     Backup(backup::Backup),
     Reload(reload::Reload),
+    /// Compiles a component from standard input to standard output: the host starts this itself.
+    #[command(hide = true)]
+    Compile,
 }
 
 /// The whole program.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Export(command) => command.run(),
         Command::Backup(command) => command.run(),
         Command::Reload(command) => command.run(),
+        Command::Compile => return crate::sandbox::compile::child_main(),
     };
     done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
 }

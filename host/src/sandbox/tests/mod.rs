@@ -5,11 +5,9 @@ mod guests;
 mod installing;
 mod limits;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -20,9 +18,7 @@ use crate::capabilities::context::CallContext;
 use crate::capabilities::log::LogBudget;
 use crate::manifest::{Instances, Limits};
 use crate::policy::Caller;
-use crate::storage::engine::{
-    Change, Commit, Engine, Health, Key, Outcome, Reads, Rows, Scan, Seen, Sequence, Unavailable, Versioned,
-};
+use crate::storage::memory;
 use crate::storage::transaction::Transaction;
 
 /// A sandbox with a directory of its own.
@@ -96,51 +92,13 @@ fn text(finished: Finished<HookReply>) -> String {
     }
 }
 
-/// A call on a store that nothing can be read from.
+/// A call on an empty store.
 fn context() -> CallContext {
     CallContext {
-        transaction: Transaction::begin(Arc::new(Broken), 1_700_000_000_123),
+        transaction: Transaction::begin(Arc::new(memory::open().unwrap()), 1_700_000_000_123),
         caller: Caller::Operator,
         request: Arc::default(),
         plugin: Arc::default(),
         log: LogBudget::new(100, 65_536),
-    }
-}
-
-/// A store that answers nothing.
-struct Broken;
-
-#[async_trait]
-impl Engine for Broken {
-    async fn get(&self, _: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
-        Err(Unavailable("broken".into()))
-    }
-
-    async fn scan(&self, _: &Scan) -> Result<Seen<Rows>, Unavailable> {
-        Err(Unavailable("broken".into()))
-    }
-
-    async fn changed(&self, _: &Reads, _: Sequence, _: Sequence) -> Result<BTreeSet<Key>, Unavailable> {
-        Err(Unavailable("broken".into()))
-    }
-
-    async fn commit(&self, _: Commit) -> Outcome {
-        Outcome::Unavailable("broken".into())
-    }
-
-    async fn durable(&self, _: Sequence) -> Result<(), Unavailable> {
-        Err(Unavailable("broken".into()))
-    }
-
-    async fn changes(&self, _: Sequence, _: usize) -> Result<Vec<Change>, Unavailable> {
-        Err(Unavailable("broken".into()))
-    }
-
-    fn health(&self) -> Health {
-        Health {
-            applied: 0,
-            durable: 0,
-            read_only: Some("broken".into()),
-        }
     }
 }
