@@ -4,5 +4,6 @@
 //! `src/bin/baseline.rs`, a server without Portcullis that answers the same.
 
 pub mod contest;
+pub mod engine;
 pub mod process;
 pub mod wire;

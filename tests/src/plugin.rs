@@ -12,6 +12,7 @@ pub struct Plugin {
     source: PathBuf,
     component: PathBuf,
     edits: Vec<(String, String)>,
+    appended: String,
 }
 
 impl Plugin {
@@ -27,6 +28,7 @@ impl Plugin {
             source: components.path().join(name),
             component: components.component(name),
             edits: Vec::new(),
+            appended: String::new(),
         }
     }
 
@@ -37,10 +39,29 @@ impl Plugin {
         self
     }
 
+    /// The same plugin with more at the end of its `plugin.toml`.
+    #[must_use]
+    pub fn with_more(mut self, text: &str) -> Self {
+        self.appended.push_str(text);
+        self
+    }
+
+    /// The same plugin with its only resource under another name.
+    #[must_use]
+    pub fn serving(self, from: &str, to: &str) -> Self {
+        self.with(
+            &format!("[[resource]]\nname = \"{from}\""),
+            &format!("[[resource]]\nname = \"{to}\""),
+        )
+    }
+
     /// The same plugin under another name, as `[plugin] name` and as the folder.
     #[must_use]
     pub fn renamed(mut self, name: &str) -> Self {
-        let (from, to) = (format!("name = \"{}\"", self.name), format!("name = \"{name}\""));
+        let (from, to) = (
+            format!("[plugin]\nname = \"{}\"", self.name),
+            format!("[plugin]\nname = \"{name}\""),
+        );
         self.name = name.to_owned();
         self.with(&from, &to)
     }
@@ -67,6 +88,7 @@ impl Plugin {
             assert!(text.contains(from), "{} does not say {from:?}", manifest.display());
             text = text.replacen(from, to, 1);
         }
+        text.push_str(&self.appended);
         fs::write(&manifest, text).expect("a scratch directory takes files");
         fs::copy(&self.component, target.join(format!("{}.wasm", self.name)))
             .unwrap_or_else(|error| panic!("{}: {error}", self.component.display()));

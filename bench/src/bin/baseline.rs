@@ -115,10 +115,11 @@ fn rendered(id: Uuid, fields: Map<String, Value>) -> serde_json::Result<Bytes> {
 }
 
 impl Server {
-    /// Stores and flushes, as sled's documentation has it.
-    async fn keep(&self, id: Uuid, body: &[u8]) -> sled::Result<()> {
+    /// Stores and flushes. The flush blocks; sled's `flush_async` hangs where as many tasks flush as here.
+    async fn keep(&self, id: Uuid, body: &[u8]) -> Result<(), Failure> {
         self.store.insert(id.as_bytes(), body)?;
-        self.store.flush_async().await?;
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || store.flush()).await??;
         Ok(())
     }
 
