@@ -16,7 +16,6 @@ pub mod capabilities;
 pub mod cli;
 pub mod config;
 pub mod dispatch;
-pub mod http;
 pub mod manifest;
 pub mod policy;
 pub mod sandbox;

@@ -16,83 +16,106 @@ const MAX_TAGS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) &'static str);
 
-/// `If-Match`, which compares strongly: a weak tag matches nothing.
+/// `If-Match`, which compares strongly: a weak tag matches nothing. Whatever the representation, the revision counts.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Precondition>, Malformed> {
-    condition(headers, &IF_MATCH, "If-Match", false)
+    condition(headers, &IF_MATCH, "If-Match", |tag| {
+        let (revision, _) = read_tag(tag.text)?;
+        (!tag.is_weak).then_some(revision)
+    })
 }
 
-/// `If-None-Match`, which compares weakly.
-pub(super) fn if_none_match(headers: &HeaderMap) -> Result<Option<Precondition>, Malformed> {
-    condition(headers, &IF_NONE_MATCH, "If-None-Match", true)
+/// `If-None-Match`, which compares weakly, with tags of the format that the client asks for now.
+pub(super) fn if_none_match(headers: &HeaderMap, wanted: Format) -> Result<Option<Precondition>, Malformed> {
+    condition(headers, &IF_NONE_MATCH, "If-None-Match", |tag| {
+        let (revision, format) = read_tag(tag.text)?;
+        (format == wanted).then_some(revision)
+    })
 }
 
 fn condition(
     headers: &HeaderMap,
     name: &HeaderName,
     shown: &'static str,
-    weak: bool,
+    matching: impl Fn(Tag<'_>) -> Option<u64>,
 ) -> Result<Option<Precondition>, Malformed> {
-    let mut lines = headers.get_all(name).iter().peekable();
-    if lines.peek().is_none() {
-        return Ok(None);
+    let malformed = Malformed(shown);
+    let mut lines = headers.get_all(name).iter();
+    let Some(first) = lines.next() else { return Ok(None) };
+    if first == "*" && lines.next().is_none() {
+        return Ok(Some(Precondition::Exists));
     }
     let mut revisions = Vec::new();
     let mut tags = 0;
-    for line in lines {
-        let mut rest = line.to_str().map_err(|_| Malformed(shown))?.trim();
-        if rest == "*" && headers.get_all(name).iter().count() == 1 {
-            return Ok(Some(Precondition::Exists));
-        }
+    for line in headers.get_all(name) {
+        let mut rest = line.to_str().map_err(|_| malformed)?.trim();
         while !rest.is_empty() {
-            let (tag, is_weak, after) = take_tag(rest).ok_or(Malformed(shown))?;
+            let (tag, after) = take_tag(rest).ok_or(malformed)?;
             tags += 1;
             if tags > MAX_TAGS {
-                return Err(Malformed(shown));
+                return Err(malformed);
             }
-            if weak || !is_weak {
-                revisions.extend(revision(tag));
-            }
+            revisions.extend(matching(tag));
             rest = after;
         }
     }
     Ok(Some(Precondition::Revision(revisions)))
 }
 
-/// Splits `"7", W/"8"` into `7`, whether it is weak, and the rest behind the comma.
-fn take_tag(text: &str) -> Option<(&str, bool, &str)> {
+/// An entity tag as a client sends it.
+struct Tag<'h> {
+    text: &'h str,
+    is_weak: bool,
+}
+
+/// Splits `W/"7", "8"` into the first tag and what is behind its comma.
+fn take_tag(text: &str) -> Option<(Tag<'_>, &str)> {
     let (quoted, is_weak) = text.strip_prefix("W/").map_or((text, false), |quoted| (quoted, true));
-    let (tag, rest) = quoted.strip_prefix('"')?.split_once('"')?;
+    let (text, rest) = quoted.strip_prefix('"')?.split_once('"')?;
     let rest = rest.trim_start();
     let rest = if rest.is_empty() {
         rest
     } else {
         rest.strip_prefix(',')?.trim_start()
     };
-    Some((tag, is_weak, rest))
+    Some((Tag { text, is_weak }, rest))
 }
 
-/// The revision that a tag names, if it is one that `entity_tag` makes.
-pub(super) fn revision(tag: &str) -> Option<u64> {
-    let digits = tag.split_once('-').map_or(tag, |(digits, _)| digits);
+/// The revision and format that a tag names, if it is one of those that are given out here.
+fn read_tag(tag: &str) -> Option<(u64, Format)> {
+    let mut parts = tag.split('-');
+    let digits = parts.next()?;
     let canonical = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
-    canonical.then(|| digits.parse().ok()).flatten()
+    let format = if parts.next() == Some("xml") {
+        Format::Xml
+    } else {
+        Format::Json
+    };
+    Some((digits.parse().ok().filter(|_| canonical)?, format))
 }
 
-/// The strong entity tag of a revision in one representation.
-pub(super) fn entity_tag(revision: u64, format: Format, coding: Option<Coding>) -> HeaderValue {
+/// The strong entity tag of a revision in a format.
+pub(super) fn entity_tag(revision: u64, format: Format) -> HeaderValue {
     let mut tag = Vec::with_capacity(32);
     tag.push(b'"');
     tag.extend_from_slice(itoa::Buffer::new().format(revision).as_bytes());
-    if format == Format::Xml {
-        tag.extend_from_slice(b"-xml");
-    }
-    tag.extend_from_slice(match coding {
-        None => b"",
-        Some(Coding::Gzip) => b"-gzip",
-        Some(Coding::Brotli) => b"-br",
-        Some(Coding::Zstd) => b"-zstd",
+    tag.extend_from_slice(match format {
+        Format::Json => b"\"",
+        Format::Xml => b"-xml\"",
     });
+    header_value(tag)
+}
+
+/// The tag of the same representation when it is compressed.
+pub(super) fn with_coding(tag: &HeaderValue, coding: Coding) -> HeaderValue {
+    let mut tag = tag.as_bytes().to_vec();
+    tag.pop();
+    tag.extend_from_slice(b"-");
+    tag.extend_from_slice(coding.name().as_bytes());
     tag.push(b'"');
+    header_value(tag)
+}
+
+fn header_value(tag: Vec<u8>) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(tag)).expect("digits, letters and dashes are a header value")
 }
 
@@ -126,8 +149,22 @@ mod tests {
             parse(&["W/\"7\", \"abc\", \"07\", \"\""]),
             Ok(Some(Precondition::Revision(vec![])))
         );
-        let weak = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_static("W/\"7\""))]);
-        assert_eq!(if_none_match(&weak), Ok(Some(Precondition::Revision(vec![7]))));
+    }
+
+    #[test]
+    fn a_weak_comparison_takes_weak_tags_of_the_wanted_format() {
+        let asked = HeaderMap::from_iter([(
+            IF_NONE_MATCH,
+            HeaderValue::from_static("W/\"7\", \"8-xml\", \"9-gzip\""),
+        )]);
+        assert_eq!(
+            if_none_match(&asked, Format::Json),
+            Ok(Some(Precondition::Revision(vec![7, 9])))
+        );
+        assert_eq!(
+            if_none_match(&asked, Format::Xml),
+            Ok(Some(Precondition::Revision(vec![8])))
+        );
     }
 
     #[test]
@@ -145,10 +182,17 @@ mod tests {
     proptest! {
         #[test]
         fn every_tag_that_is_given_out_is_recognised(number in 1u64.., xml: bool, coding in 0..4) {
-            let coding = [None, Some(Coding::Gzip), Some(Coding::Brotli), Some(Coding::Zstd)][coding as usize];
             let format = if xml { Format::Xml } else { Format::Json };
-            let headers = HeaderMap::from_iter([(IF_MATCH, entity_tag(number, format, coding))]);
+            let plain = entity_tag(number, format);
+            let tag = match coding {
+                0 => plain,
+                1 => with_coding(&plain, Coding::Gzip),
+                2 => with_coding(&plain, Coding::Brotli),
+                _ => with_coding(&plain, Coding::Zstd),
+            };
+            let headers = HeaderMap::from_iter([(IF_MATCH, tag.clone()), (IF_NONE_MATCH, tag)]);
             prop_assert!(if_match(&headers).unwrap().unwrap().holds(number));
+            prop_assert!(if_none_match(&headers, format).unwrap().unwrap().holds(number));
         }
 
         #[test]

@@ -37,7 +37,7 @@ pub(super) fn key<'h>(method: &Method, headers: &'h HeaderMap) -> Result<Option<
 
 /// The digest under which the answer is kept. A key belongs to its caller, method and path, so that nobody meets the
 /// answer to another's request; callers without an account are told apart by what they send.
-pub(super) fn material(caller: &Caller, method: &Method, path: &str, body: &[u8], key: &str) -> [u8; 32] {
+pub(super) fn name(caller: &Caller, method: &Method, path: &str, body: &[u8], key: &str) -> [u8; 32] {
     let mut digest = Sha256::new();
     match caller {
         Caller::Anonymous => {
@@ -109,23 +109,23 @@ mod tests {
             })
         };
         let (post, patch) = (Method::POST, Method::PATCH);
-        let materials = [
-            material(&Caller::Operator, &post, "/api/a", b"1", "k"),
-            material(&Caller::Operator, &patch, "/api/a", b"1", "k"),
-            material(&Caller::Operator, &post, "/api/b", b"1", "k"),
-            material(&Caller::Operator, &post, "/api/a", b"1", "l"),
-            material(&Caller::Operator, &post, "/api/ak", b"1", ""),
-            material(&account(1), &post, "/api/a", b"1", "k"),
-            material(&account(2), &post, "/api/a", b"1", "k"),
-            material(&Caller::Anonymous, &post, "/api/a", b"1", "k"),
-            material(&Caller::Anonymous, &post, "/api/a", b"2", "k"),
+        let names = [
+            name(&Caller::Operator, &post, "/api/a", b"1", "k"),
+            name(&Caller::Operator, &patch, "/api/a", b"1", "k"),
+            name(&Caller::Operator, &post, "/api/b", b"1", "k"),
+            name(&Caller::Operator, &post, "/api/a", b"1", "l"),
+            name(&Caller::Operator, &post, "/api/ak", b"1", ""),
+            name(&account(1), &post, "/api/a", b"1", "k"),
+            name(&account(2), &post, "/api/a", b"1", "k"),
+            name(&Caller::Anonymous, &post, "/api/a", b"1", "k"),
+            name(&Caller::Anonymous, &post, "/api/a", b"2", "k"),
         ];
-        assert_eq!(materials.iter().collect::<HashSet<_>>().len(), materials.len());
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
     }
 
     #[test]
     fn the_body_is_no_part_of_a_known_callers_key() {
-        let of = |body: &[u8]| material(&Caller::Operator, &Method::POST, "/api/a", body, "k");
+        let of = |body: &[u8]| name(&Caller::Operator, &Method::POST, "/api/a", body, "k");
         assert_eq!(of(b"1"), of(b"2"));
     }
 }

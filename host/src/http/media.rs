@@ -1,6 +1,6 @@
 //! Content negotiation: what a client wants, and what it sent.
 
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +31,23 @@ pub(super) enum Coding {
     Zstd,
 }
 
+impl Coding {
+    /// The name in `Content-Encoding`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// A quality value in thousandths.
 type Quality = u16;
 
 /// The format that the client prefers; none where it accepts neither. On a tie it is JSON.
 pub(super) fn accepted(headers: &HeaderMap) -> Option<Format> {
-    match headers.get(ACCEPT).map(|value| value.as_bytes()) {
+    match headers.get(ACCEPT).map(HeaderValue::as_bytes) {
         None | Some(b"*/*" | b"application/json" | b"") if !is_repeated(headers, &ACCEPT) => return Some(Format::Json),
         _ => {}
     }

@@ -1,10 +1,9 @@
 //! Tests of the content negotiation.
 
 use super::*;
-use hyper::header::HeaderValue;
 use proptest::prelude::*;
 
-fn with(name: HeaderName, values: &[&str]) -> HeaderMap {
+fn with(name: &HeaderName, values: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for value in values {
         headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
@@ -13,11 +12,11 @@ fn with(name: HeaderName, values: &[&str]) -> HeaderMap {
 }
 
 fn format(values: &[&str]) -> Option<Format> {
-    accepted(&with(ACCEPT, values))
+    accepted(&with(&ACCEPT, values))
 }
 
 fn coding(value: &str) -> Option<Coding> {
-    accepted_coding(&with(ACCEPT_ENCODING, &[value]))
+    accepted_coding(&with(&ACCEPT_ENCODING, &[value]))
 }
 
 #[test]
@@ -76,7 +75,7 @@ fn a_coding_is_used_only_when_asked_for() {
 
 #[test]
 fn the_type_of_a_body_is_read_with_its_charset() {
-    let content = |value| super::content(&with(CONTENT_TYPE, &[value]));
+    let content = |value| super::content(&with(&CONTENT_TYPE, &[value]));
     assert_eq!(content("application/json"), Some(Content::Document(Format::Json)));
     assert_eq!(
         content("Application/JSON; charset=\"UTF-8\""),

@@ -1,8 +1,89 @@
 //! The HTTP contract: the way of a request from the listener to the reply. The only user of hyper's server.
+//!
+//! Routes are found by a `match` over the segments of the path instead of a router library: they stand on one page all
+//! the same, and finding one allocates nothing.
 
+mod batch;
+mod body;
+mod call;
+mod compress;
 mod conditional;
+mod handle;
 mod idempotency;
+mod identify;
+mod listener;
 mod media;
+mod patience;
+mod problem;
 mod query;
+mod render;
+mod request;
+mod respond;
+mod router;
+mod routes;
+mod stack;
 mod trace;
 mod xml;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::header::HeaderName;
+
+pub use body::Chunks;
+pub use listener::serve;
+pub use routes::admin::{AdminActions, AdminError};
+
+use crate::config::{Config, Server};
+use crate::dispatch::Dispatch;
+use identify::Identity;
+
+/// What the handlers share.
+pub struct Http {
+    server: Server,
+    /// The header fields that plugins may see.
+    plugin_headers: Vec<HeaderName>,
+    dispatch: Arc<Dispatch>,
+    admin: Arc<dyn AdminActions>,
+    identity: Identity,
+    is_draining: AtomicBool,
+}
+
+impl Http {
+    /// The HTTP layer over a dispatch. Whoever presents the operator's token may do everything.
+    pub fn new(config: &Config, dispatch: Arc<Dispatch>, admin: Arc<dyn AdminActions>, operator_token: &str) -> Self {
+        // The configuration has checked the names.
+        let plugin_headers = config
+            .request
+            .headers
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        Self {
+            server: config.server.clone(),
+            plugin_headers,
+            dispatch,
+            admin,
+            identity: Identity::new(operator_token),
+            is_draining: AtomicBool::new(false),
+        }
+    }
+
+    fn start_draining(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// The limits of a body on the API's listener.
+    fn body_limits(&self) -> body::Limits {
+        let timeout = Duration::from_millis(self.server.body_timeout_ms.into());
+        body::Limits {
+            bytes: self.server.body_kib as usize * 1024,
+            timeout,
+        }
+    }
+}

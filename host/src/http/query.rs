@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Number, Value};
 
+use crate::capabilities::catalogue::FieldKind;
 use crate::capabilities::model::{Clause, Operator, Order, Selection};
 
 /// The most conditions of one selection.
@@ -14,21 +15,6 @@ const MAX_SORT_KEYS: usize = 4;
 const MAX_ONE_OF: usize = 100;
 /// The largest page.
 const MAX_LIMIT: u32 = 1_000;
-
-/// What the texts of a query string stand for when they are compared with a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldKind {
-    /// Text, as it stands.
-    Text,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Boolean,
-    /// The schema leaves it open: a JSON literal where it looks like one, else text.
-    Any,
-}
 
 /// What is wrong with a query string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,15 +114,15 @@ fn clause(name: &str, text: &str, kind_of: &impl Fn(&str) -> Option<FieldKind>) 
     };
     let kind = kind_of(field).ok_or_else(|| unknown_field(field))?;
     let value = match operator {
-        Operator::OneOf => one_of(field, text, kind)?,
-        Operator::Prefix if !matches!(kind, FieldKind::Text | FieldKind::Any) => {
+        Operator::OneOf => one_of(field, text, &kind)?,
+        Operator::Prefix if !may_be_text(&kind) => {
             return Err(bad(
                 "bad_operator",
                 format!("`prefix` compares text, and `{field}` is not text"),
             ));
         }
         Operator::Prefix => Value::from(text),
-        _ => scalar(field, text, kind)?,
+        _ => scalar(field, text, &kind)?,
     };
     Ok(Clause {
         field: field.to_owned(),
@@ -145,11 +131,19 @@ fn clause(name: &str, text: &str, kind_of: &impl Fn(&str) -> Option<FieldKind>) 
     })
 }
 
+fn may_be_text(kind: &FieldKind) -> bool {
+    match kind {
+        FieldKind::Text | FieldKind::Any => true,
+        FieldKind::Array(elements) => may_be_text(elements),
+        _ => false,
+    }
+}
+
 fn unknown_field(field: &str) -> BadQuery {
     bad("unknown_field", format!("`{field}` is not a field of this resource"))
 }
 
-fn one_of(field: &str, text: &str, kind: FieldKind) -> Result<Value, BadQuery> {
+fn one_of(field: &str, text: &str, kind: &FieldKind) -> Result<Value, BadQuery> {
     let values = text
         .split(',')
         .map(|text| scalar(field, text, kind))
@@ -164,10 +158,18 @@ fn one_of(field: &str, text: &str, kind: FieldKind) -> Result<Value, BadQuery> {
 }
 
 /// The JSON value that a text stands for on a field of this kind.
-fn scalar(field: &str, text: &str, kind: FieldKind) -> Result<Value, BadQuery> {
+fn scalar(field: &str, text: &str, kind: &FieldKind) -> Result<Value, BadQuery> {
     let expected = match kind {
         FieldKind::Text => return Ok(Value::from(text)),
         FieldKind::Any => return Ok(literal(text).unwrap_or_else(|| Value::from(text))),
+        // A condition on an array is about its elements.
+        FieldKind::Array(elements) => return scalar(field, text, elements),
+        FieldKind::Object => {
+            return Err(bad(
+                "bad_value",
+                format!("`{field}` is an object: name one of its fields"),
+            ));
+        }
         FieldKind::Integer => "a whole number",
         FieldKind::Number => "a number",
         FieldKind::Boolean => "`true` or `false`",

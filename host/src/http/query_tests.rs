@@ -11,6 +11,8 @@ fn kind(field: &str) -> Option<FieldKind> {
         "price" => FieldKind::Number,
         "sold" => FieldKind::Boolean,
         "extra" => FieldKind::Any,
+        "sizes" => FieldKind::Array(Box::new(FieldKind::Integer)),
+        "maker" => FieldKind::Object,
         _ => return None,
     })
 }
@@ -97,6 +99,7 @@ fn texts_become_what_the_field_holds() {
     assert_eq!(filters("sold=true")[0].2, json!(true));
     assert_eq!(filters("extra=true")[0].2, json!(true));
     assert_eq!(filters("extra=NaN")[0].2, json!("NaN"));
+    assert_eq!(filters("sizes=40")[0].2, json!(40));
     assert_eq!(filters("maker.name=")[0].2, json!(""));
 }
 
@@ -125,6 +128,9 @@ fn what_is_wrong_is_named() {
     assert_eq!(refusal("stock=1.5"), "bad_value");
     assert_eq!(refusal("stock[in]=1,"), "bad_value");
     assert_eq!(refusal("sold=1"), "bad_value");
+    assert_eq!(refusal("sizes=big"), "bad_value");
+    assert_eq!(refusal("maker=x"), "bad_value");
+    assert_eq!(refusal("sizes[prefix]=4"), "bad_operator");
     assert_eq!(refusal("price[prefix]=1"), "bad_operator");
     for limit in ["0", "1001", "-1", "+1", "", "ten", "99999999999"] {
         assert_eq!(refusal(&format!("limit={limit}")), "bad_limit");

@@ -1,0 +1,151 @@
+//! The listeners: connections, their limits and timeouts, and an end that lets requests in flight finish.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::patience::{Activity, Counted, Patience, Reaper};
+use super::router::Surface;
+use super::{Http, stack};
+
+/// How long accepting pauses where the system has no more file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a connection may be idle between requests; load balancers in front usually wait 60 seconds.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// hyper's own buffer for the head of a request. It is larger than what is allowed, so that a client that sends too much gets
+/// a problem as an answer, which hyper alone would not give it.
+const HEAD_BUFFER_BYTES: usize = 256 << 10;
+
+/// Streams of one HTTP/2 connection.
+const MAX_STREAMS: u32 = 256;
+
+/// Serves both listeners until `shutdown` resolves, then drains: `/readyz` says 503 at once, the API's listener accepts nothing
+/// new and its requests in flight finish, within the drain timeout; the admin listener goes last, so that the drain can
+/// be watched.
+pub async fn serve(http: Arc<Http>, api: TcpListener, admin: TcpListener, shutdown: impl Future<Output = ()>) {
+    let (stop_api, api_stopped) = watch::channel(false);
+    let (stop_admin, admin_stopped) = watch::channel(false);
+    let api = tokio::spawn(listen(Arc::clone(&http), Surface::Api, api, api_stopped));
+    let admin = tokio::spawn(listen(Arc::clone(&http), Surface::Admin, admin, admin_stopped));
+    shutdown.await;
+    tracing::info!(target: "http", "draining");
+    http.start_draining();
+    for (stop, listener) in [(stop_api, api), (stop_admin, admin)] {
+        stop.send_replace(true);
+        if let Err(error) = listener.await {
+            tracing::error!(target: "http", %error, "a listener failed");
+        }
+    }
+}
+
+/// Accepts connections until told to stop, then waits for those that there are.
+async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+    let builder = builder();
+    let places = Arc::new(Semaphore::new(http.server.connections as usize));
+    let connections = GracefulShutdown::new();
+    let reaper = Reaper::default();
+    let first_request = Duration::from_millis(http.server.header_timeout_ms.into());
+    let mut reaping = pin!(reaper.run(Patience {
+        first_request,
+        idle: IDLE_TIMEOUT
+    }));
+    let mut stop = pin!(stopped.wait_for(|stop| *stop));
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            () = &mut reaping => break,
+            _ = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                let activity = Arc::new(Activity::default());
+                let connection = connection(&builder, Arc::clone(&http), surface, stream, Arc::clone(&activity));
+                let connection = connections.watch(connection);
+                let task = tokio::spawn(async move {
+                    // A client that goes away or breaks the protocol has had its answer, or does not want one.
+                    if let Err(error) = connection.await {
+                        tracing::debug!(target: "http", %error, "a connection ended early");
+                    }
+                    drop(place);
+                });
+                reaper.watch(activity, task.abort_handle());
+            }
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(target: "http", %error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let open = connections.count();
+    let drain_timeout = Duration::from_millis(http.server.drain_timeout_ms.into());
+    if tokio::time::timeout(drain_timeout, connections.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(target: "http", open, "requests in flight did not finish in time and are cut off");
+    }
+}
+
+/// Waits for a place first, so that clients beyond the limit wait in the system's queue instead of taking memory here.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, place))
+}
+
+/// Whether only the one connection failed, so that the next may well succeed.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected
+    )
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .max_buf_size(HEAD_BUFFER_BYTES)
+        .pipeline_flush(true)
+        .half_close(false);
+    builder
+        .http2()
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(HEAD_BUFFER_BYTES as u32);
+    builder
+}
+
+fn connection(
+    builder: &Builder<TokioExecutor>,
+    http: Arc<Http>,
+    surface: Surface,
+    stream: TcpStream,
+    activity: Arc<Activity>,
+) -> impl GracefulConnection<Error: std::fmt::Display> + Send + 'static {
+    let stream = Counted::new(TokioIo::new(stream), Arc::clone(&activity));
+    let service = service_fn(move |request| {
+        let http = Arc::clone(&http);
+        let in_flight = activity.request();
+        async move {
+            let response = stack::answer(&http, surface, request).await;
+            drop(in_flight);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    builder.serve_connection(stream, service).into_owned()
+}

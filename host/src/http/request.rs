@@ -1,0 +1,17 @@
+//! What is known about a request before anybody looks at its body.
+
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+
+use super::media::Format;
+
+/// A request without its body.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Method, URI and headers.
+    pub(super) head: Parts,
+    /// The name that logs and answers use.
+    pub(super) id: HeaderValue,
+    /// What the answer is written in.
+    pub(super) format: Format,
+}

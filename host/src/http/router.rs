@@ -1,0 +1,217 @@
+//! All routes on one page: which paths there are, which methods they take, and who serves them.
+
+use hyper::body::Incoming;
+use hyper::{Method, Response};
+
+use super::body::Body;
+use super::problem::Problem;
+use super::request::Request;
+use super::routes::{admin, health, import};
+use super::{Http, batch, handle};
+
+/// A listener, which decides what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surface {
+    /// For clients.
+    Api,
+    /// For the operator.
+    Admin,
+}
+
+/// A path that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'p> {
+    Healthz,
+    Readyz,
+    Batch,
+    Collection { resource: &'p str },
+    Document { resource: &'p str, id: &'p str },
+    Plugins,
+    Reload,
+    Verify,
+    Backup,
+    Import { resource: &'p str },
+    Export { resource: &'p str },
+}
+
+/// The longest path in segments, that of a longer one being none.
+const MAX_SEGMENTS: usize = 4;
+
+/// Finds the route of a path.
+pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
+    let mut segments = [""; MAX_SEGMENTS];
+    let mut length = 0;
+    for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+        check(segment)?;
+        *segments.get_mut(length).ok_or_else(Problem::no_such_path)? = segment;
+        length += 1;
+    }
+    match (surface, &segments[..length]) {
+        (_, ["healthz"]) => Ok(Route::Healthz),
+        (_, ["readyz"]) => Ok(Route::Readyz),
+
+        (Surface::Api, ["api", "batch"]) => Ok(Route::Batch),
+        // These names are kept for what comes.
+        (Surface::Api, ["api", "search" | "integrations", ..]) => Err(Problem::no_such_path()),
+        (Surface::Api, ["api", resource]) if !resource.is_empty() => Ok(Route::Collection { resource }),
+        (Surface::Api, ["api", resource, id]) if !resource.is_empty() && !id.is_empty() => {
+            Ok(Route::Document { resource, id })
+        }
+
+        (Surface::Admin, ["admin", "api", "plugins"]) => Ok(Route::Plugins),
+        (Surface::Admin, ["admin", "api", "reload"]) => Ok(Route::Reload),
+        (Surface::Admin, ["admin", "api", "verify"]) => Ok(Route::Verify),
+        (Surface::Admin, ["admin", "api", "backup"]) => Ok(Route::Backup),
+        (Surface::Admin, ["admin", "api", "import", resource]) => Ok(Route::Import { resource }),
+        (Surface::Admin, ["admin", "api", "export", resource]) => Ok(Route::Export { resource }),
+
+        _ => Err(Problem::no_such_path()),
+    }
+}
+
+/// No name that is served here needs percent-encoding, a dot segment or a backslash. What has one means to be read
+/// differently by different programs, so it is refused rather than decoded.
+fn check(segment: &str) -> Result<(), Problem> {
+    let encoded = segment
+        .bytes()
+        .any(|byte| matches!(byte, b'%' | b'\\' | b';') || !byte.is_ascii_graphic());
+    if encoded || segment == "." || segment == ".." {
+        let detail = "a path is made of plain names: no percent-encoding, no `.` or `..`, no `\\` and no `;`";
+        return Err(Problem::bad_request("malformed_path", detail));
+    }
+    Ok(())
+}
+
+impl Route<'_> {
+    /// The methods that the path takes, as `Allow` lists them. HEAD is GET without the body.
+    pub(super) fn allow(self) -> &'static str {
+        match self {
+            Self::Healthz | Self::Readyz | Self::Plugins | Self::Verify => "GET, HEAD, OPTIONS",
+            // What is made while it is sent has no length to tell.
+            Self::Backup | Self::Export { .. } => "GET, OPTIONS",
+            Self::Batch | Self::Reload | Self::Import { .. } => "POST, OPTIONS",
+            Self::Collection { .. } => "GET, HEAD, POST, OPTIONS",
+            Self::Document { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+        }
+    }
+
+    /// Whether the path takes the method.
+    pub(super) fn allows(self, method: &Method) -> bool {
+        self.allow().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
+/// Serves a request whose route takes its method.
+pub(super) async fn serve(
+    http: &Http,
+    route: Route<'_>,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    match route {
+        Route::Healthz => health::alive(request),
+        Route::Readyz => health::ready(http, request),
+        Route::Collection { resource } => handle::handle(http, resource, None, request, body).await,
+        Route::Document { resource, id } => handle::handle(http, resource, Some(id), request, body).await,
+        Route::Batch => batch::handle(http, request, body).await,
+        Route::Plugins => admin::plugins(http, request).await,
+        Route::Reload => admin::reload(http, request).await,
+        Route::Verify => admin::verify(http, request).await,
+        Route::Backup => admin::backup(http, request).await,
+        Route::Import { resource } => import::import(http, resource, request, body).await,
+        Route::Export { resource } => admin::export(http, resource, request).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_listener_has_its_paths() {
+        use Surface::{Admin, Api};
+        let found = |surface, path| find(surface, path).ok();
+        assert_eq!(
+            found(Api, "/api/products"),
+            Some(Route::Collection { resource: "products" })
+        );
+        assert_eq!(
+            found(Api, "/api/products/7"),
+            Some(Route::Document {
+                resource: "products",
+                id: "7"
+            })
+        );
+        assert_eq!(found(Api, "/api/batch"), Some(Route::Batch));
+        assert_eq!(
+            found(Admin, "/admin/api/import/products"),
+            Some(Route::Import { resource: "products" })
+        );
+        for surface in [Api, Admin] {
+            assert_eq!(found(surface, "/healthz"), Some(Route::Healthz));
+            assert_eq!(found(surface, "/readyz"), Some(Route::Readyz));
+        }
+        assert_eq!(found(Admin, "/api/products"), None);
+        assert_eq!(found(Api, "/admin/api/reload"), None);
+    }
+
+    #[test]
+    fn what_is_no_route_is_404() {
+        for path in [
+            "/",
+            "",
+            "/api",
+            "/api/",
+            "/api/products/",
+            "/api//7",
+            "/api/a/b/c",
+            "/a/b/c/d/e",
+            "/API/a",
+            "*",
+            "/api/search",
+            "/api/search/products",
+            "/api/integrations/a",
+            "/healthz/",
+            "/admin",
+        ] {
+            assert_eq!(find(Surface::Api, path).unwrap_err().status(), 404, "{path}");
+        }
+    }
+
+    #[test]
+    fn tricks_with_the_encoding_of_paths_are_400() {
+        for path in [
+            "/api/..",
+            "/api/../admin",
+            "/api/./a",
+            "/api/%2e%2e/a",
+            "/api/products%2F7",
+            "/api/a%00",
+            "/api/%70",
+            "/api/a%",
+            "/api/a\\b",
+            "/api/a;b",
+            "/api/%252e",
+            "/api/ü",
+        ] {
+            assert_eq!(find(Surface::Api, path).unwrap_err().status(), 400, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_takes_exactly_the_methods_that_it_lists() {
+        let document = Route::Document { resource: "a", id: "b" };
+        assert!(document.allows(&Method::PATCH) && document.allows(&Method::HEAD));
+        assert!(!document.allows(&Method::POST) && !document.allows(&Method::TRACE));
+        assert!(!document.allows(&Method::from_bytes(b"GET, HEAD").unwrap_or(Method::TRACE)));
+        assert!(!Route::Batch.allows(&Method::GET));
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_makes_it_panic(path in "\\PC{0,40}") {
+            let _ = find(Surface::Api, &path);
+        }
+    }
+}

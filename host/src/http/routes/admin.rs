@@ -1,0 +1,106 @@
+//! `/admin/api`: what only the operator may do.
+
+use async_trait::async_trait;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::Value;
+
+use crate::http::body::{self, Body, Chunks};
+use crate::http::problem::Problem;
+use crate::http::request::Request;
+use crate::http::{Http, identify, respond};
+use crate::policy::{Caller, Refusal};
+
+/// What the composition root can do for an operator.
+#[async_trait]
+pub trait AdminActions: Send + Sync + 'static {
+    /// Whether requests can be served; the reason, where they can't, is for the log.
+    fn ready(&self) -> Result<(), String>;
+    /// The plugins that run, as a JSON array.
+    async fn plugins(&self) -> Value;
+    /// Reads the configuration again, and says what changed. A bad one is refused and the old one stays.
+    async fn reload(&self) -> Result<Value, AdminError>;
+    /// Checks the store, and says what was found.
+    async fn verify(&self) -> Result<Value, AdminError>;
+    /// A dump of the store, of one state.
+    async fn backup(&self) -> Result<Chunks, AdminError>;
+    /// The documents of a resource, a JSON object a line.
+    async fn export(&self, resource: &str) -> Result<Chunks, AdminError>;
+}
+
+/// Why an action was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// There is no such resource.
+    #[error("there is no such resource")]
+    NotFound,
+    /// What was asked for makes no sense; the text says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// It failed; the operator may read why.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NotFound => Self::no_such_resource(),
+            AdminError::Refused(detail) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", detail),
+            AdminError::Failed(detail) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", detail),
+        }
+    }
+}
+
+/// Lets only the operator pass.
+pub(in crate::http) fn operator(http: &Http, request: &Request) -> Result<Caller, Problem> {
+    let credentials = identify::credentials(&request.head.headers)?;
+    match http.identity.caller(&credentials)? {
+        caller @ Caller::Operator => Ok(caller),
+        Caller::Anonymous => Err(Refusal::Unauthenticated.into()),
+        Caller::Account(_) => Err(Refusal::Forbidden.into()),
+    }
+}
+
+/// `GET /admin/api/plugins`
+pub(in crate::http) async fn plugins(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request)?;
+    respond::value(request.format, &http.admin.plugins().await)
+}
+
+/// `POST /admin/api/reload`
+pub(in crate::http) async fn reload(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request)?;
+    respond::value(request.format, &http.admin.reload().await?)
+}
+
+/// `GET /admin/api/verify`
+pub(in crate::http) async fn verify(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request)?;
+    respond::value(request.format, &http.admin.verify().await?)
+}
+
+/// `GET /admin/api/backup`
+pub(in crate::http) async fn backup(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request)?;
+    let mut response = stream(http.admin.backup().await?, "application/octet-stream");
+    let name = HeaderValue::from_static("attachment; filename=\"portcullis.dump\"");
+    response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+/// `GET /admin/api/export/{resource}`
+pub(in crate::http) async fn export(http: &Http, resource: &str, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request)?;
+    Ok(stream(http.admin.export(resource).await?, "application/x-ndjson"))
+}
+
+/// An answer that is made while it is sent. Where that fails, the connection breaks off, so that the client can't take
+/// a part for the whole.
+fn stream(chunks: Chunks, media_type: &'static str) -> Response<Body> {
+    let mut response = Response::new(body::streamed(chunks));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

@@ -1,0 +1,98 @@
+//! `Idempotency-Key`: a request that is sent twice is done once.
+
+use portcullis_tests::{Answer, Host};
+use serde_json::{Value, json};
+
+fn shop() -> Host {
+    Host::init().with_plugins(["catalog"]).start()
+}
+
+fn create(host: &Host, key: &str, product: &Value) -> Answer {
+    host.operator()
+        .request("POST", "/api/products")
+        .header("idempotency-key", key)
+        .json(product)
+        .send()
+}
+
+fn product(sku: &str) -> Value {
+    json!({"sku": sku, "name": "Thing"})
+}
+
+#[test]
+fn a_repeated_request_has_the_same_answer_and_no_other_effect() {
+    let host = shop();
+    let first = create(&host, "k1", &product("one")).expect(201);
+    assert_eq!(first.header("idempotency-replayed"), None);
+    let second = create(&host, "k1", &product("one")).expect(201);
+    assert_eq!(second.header("idempotency-replayed"), Some("true"));
+    assert_eq!(
+        (second.json(), second.location(), second.etag()),
+        (first.json(), first.location(), first.etag())
+    );
+    assert_eq!(host.get("/api/products?count=true").expect(200).json()["count"], 1);
+}
+
+#[test]
+fn a_replay_is_rendered_as_it_is_asked_for_now() {
+    let host = shop();
+    create(&host, "k1", &product("one")).expect(201);
+    let again = host
+        .operator()
+        .request("POST", "/api/products")
+        .header("idempotency-key", "k1")
+        .json(&product("one"));
+    let again = again.header("accept", "application/xml").send().expect(201);
+    assert!(again.text().contains("<string key=\"sku\">one</string>"));
+}
+
+#[test]
+fn the_same_key_with_another_body_is_a_mistake() {
+    let host = shop();
+    create(&host, "k1", &product("one")).expect(201);
+    create(&host, "k1", &product("two")).expect_problem(422, "idempotency_mismatch");
+    create(&host, "k2", &product("two")).expect(201);
+}
+
+#[test]
+fn a_failed_request_keeps_nothing_under_its_key() {
+    let host = shop();
+    create(&host, "k1", &json!({"sku": "one"})).expect_problem(422, "invalid");
+    create(&host, "k1", &product("one")).expect(201);
+}
+
+#[test]
+fn an_answer_survives_a_restart() {
+    let mut host = shop();
+    let first = create(&host, "k1", &product("one")).expect(201);
+    host.restart();
+    let second = create(&host, "k1", &product("one")).expect(201);
+    assert_eq!(second.json(), first.json());
+}
+
+#[test]
+fn a_batch_is_repeated_as_a_whole() {
+    let host = shop();
+    let batch = json!({"operations": [{"method": "POST", "path": "/api/products", "body": product("one")}]});
+    let send = || {
+        host.operator()
+            .request("POST", "/api/batch")
+            .header("idempotency-key", "b1")
+            .json(&batch)
+            .send()
+    };
+    let first = send().expect(200);
+    let second = send().expect(200);
+    assert_eq!(
+        (second.header("idempotency-replayed"), second.json()),
+        (Some("true"), first.json())
+    );
+}
+
+#[test]
+fn a_malformed_key_is_refused() {
+    let host = shop();
+    for key in ["a b", &"x".repeat(256)] {
+        create(&host, key, &product("one")).expect_problem(400, "malformed_header");
+    }
+}
