@@ -41,8 +41,10 @@ fn a_replay_is_rendered_as_it_is_asked_for_now() {
         .operator()
         .request("POST", "/api/products")
         .header("idempotency-key", "k1")
-        .json(&product("one"));
-    let again = again.header("accept", "application/xml").send().expect(201);
+        .header("accept", "application/xml")
+        .json(&product("one"))
+        .send()
+        .expect(201);
     assert!(again.text().contains("<string key=\"sku\">one</string>"));
 }
 

@@ -9,11 +9,11 @@ const LAMP: &str = r#"<?xml version="1.0"?>
 </map>"#;
 
 fn send(host: &Host, method: &str, path: &str, body: &str) -> Answer {
-    let request = host
-        .operator()
+    host.operator()
         .request(method, path)
-        .header("accept", "application/xml");
-    request.body("application/xml", body).send()
+        .header("accept", "application/xml")
+        .body("application/xml", body)
+        .send()
 }
 
 #[test]
