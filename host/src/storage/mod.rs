@@ -2,7 +2,9 @@
 
 pub mod change_log;
 pub mod clock;
+pub mod disk;
 pub mod engine;
+pub mod expiry;
 pub mod keyspace;
 pub mod local;
 pub mod locks;

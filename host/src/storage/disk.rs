@@ -1,0 +1,146 @@
+//! The engine on disk: sled, with what it needs to survive a power cut.
+//!
+//! sled's own flush calls `sync_file_range`, which leaves the disk's cache and the file's length alone. So each flush is
+//! followed by `sync_data` on a descriptor of our own, and after opening, the files that sled has made are synced with
+//! their directory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use bytes::Bytes;
+use sled::IVec;
+
+use super::engine::{Direction, Range};
+use super::keyspace;
+use super::local::{Backend, Batch, Local};
+
+/// The format that this version writes. A new one comes with a migration from the one before.
+const FORMAT: u32 = 1;
+const FORMAT_NAME: &str = "format";
+
+/// The engine on disk.
+pub type Disk = Local<DiskBackend>;
+
+/// One sled tree. The fields are dropped in this order: the lock goes last.
+pub struct DiskBackend {
+    tree: sled::Tree,
+    _db: sled::Db,
+    data: File,
+    _lock: File,
+}
+
+/// Opens the store in a directory, which is created where it is missing. `cache_bytes` caps sled's page cache.
+pub fn open(directory: &Path, cache_bytes: u64) -> io::Result<Disk> {
+    std::fs::create_dir_all(directory)?;
+    let lock = lock(directory)?;
+    let config = sled::Config::new().path(directory).cache_capacity(cache_bytes).flush_every_ms(None);
+    let db = config.open().map_err(failure)?;
+    let data = File::open(directory.join("db"))?;
+    sync_files(directory, &data)?;
+    let backend = DiskBackend { tree: db.open_tree(b"portcullis").map_err(failure)?, _db: db, data, _lock: lock };
+    backend.check_format(directory)?;
+    Local::open(backend)
+}
+
+/// Takes the lock file, so that two processes never write one store.
+fn lock(directory: &Path) -> io::Result<File> {
+    let path = directory.join("portcullis.lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            format!("the store in {} is in use by another process: stop that one first", directory.display()),
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Makes the files that sled has created, and their names, survive a power cut.
+fn sync_files(directory: &Path, data: &File) -> io::Result<()> {
+    File::open(directory.join("conf"))?.sync_all()?;
+    data.sync_all()?;
+    File::open(directory)?.sync_all()?;
+    directory.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), |parent| {
+        File::open(parent)?.sync_all()
+    })
+}
+
+fn failure(error: sled::Error) -> io::Error {
+    io::Error::other(error)
+}
+
+/// A value, or a key, without copying it.
+fn bytes(raw: IVec) -> Bytes {
+    Bytes::from_owner(raw)
+}
+
+impl DiskBackend {
+    /// Refuses a store of another format; marks a new one.
+    fn check_format(&self, directory: &Path) -> io::Result<()> {
+        let key = keyspace::meta(FORMAT_NAME);
+        let Some(stored) = self.tree.get(&key).map_err(failure)? else {
+            self.tree.insert(&key, &FORMAT.to_be_bytes()).map_err(failure)?;
+            return self.sync();
+        };
+        if stored.as_ref() == FORMAT.to_be_bytes() {
+            return Ok(());
+        }
+        let text = format!(
+            "the store in {} has format {stored:?}, and this version of portcullis reads format {FORMAT}: run the version that wrote it",
+            directory.display()
+        );
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+}
+
+impl Backend for DiskBackend {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        Ok(self.tree.get(key).map_err(failure)?.map(bytes))
+    }
+
+    fn scan(
+        &self,
+        range: &Range,
+        direction: Direction,
+        visit: &mut dyn FnMut(Bytes, Bytes) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        if range.start >= range.end {
+            return Ok(());
+        }
+        let mut rows = self.tree.range(range.start.as_ref()..range.end.as_ref());
+        let mut next = || match direction {
+            Direction::Forward => rows.next(),
+            Direction::Backward => rows.next_back(),
+        };
+        while let Some(row) = next() {
+            let (key, value) = row.map_err(failure)?;
+            if visit(bytes(key), bytes(value)).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, batch: &Batch) -> io::Result<()> {
+        let mut writes = sled::Batch::default();
+        for (key, value) in &batch.0 {
+            match value {
+                Some(value) => writes.insert(key.as_ref(), value.as_ref()),
+                None => writes.remove(key.as_ref()),
+            }
+        }
+        self.tree.apply_batch(writes).map_err(failure)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.tree.flush().map_err(failure)?;
+        self.data.sync_data()
+    }
+}
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;
