@@ -35,11 +35,19 @@ pub struct DiskBackend {
 pub fn open(directory: &Path, cache_bytes: u64) -> io::Result<Disk> {
     std::fs::create_dir_all(directory)?;
     let lock = lock(directory)?;
-    let config = sled::Config::new().path(directory).cache_capacity(cache_bytes).flush_every_ms(None);
+    let config = sled::Config::new()
+        .path(directory)
+        .cache_capacity(cache_bytes)
+        .flush_every_ms(None);
     let db = config.open().map_err(failure)?;
     let data = File::open(directory.join("db"))?;
     sync_files(directory, &data)?;
-    let backend = DiskBackend { tree: db.open_tree(b"portcullis").map_err(failure)?, _db: db, data, _lock: lock };
+    let backend = DiskBackend {
+        tree: db.open_tree(b"portcullis").map_err(failure)?,
+        _db: db,
+        data,
+        _lock: lock,
+    };
     backend.check_format(directory)?;
     Local::open(backend)
 }
@@ -47,12 +55,19 @@ pub fn open(directory: &Path, cache_bytes: u64) -> io::Result<Disk> {
 /// Takes the lock file, so that two processes never write one store.
 fn lock(directory: &Path) -> io::Result<File> {
     let path = directory.join("portcullis.lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(io::Error::new(
             io::ErrorKind::ResourceBusy,
-            format!("the store in {} is in use by another process: stop that one first", directory.display()),
+            format!(
+                "the store in {} is in use by another process: stop that one first",
+                directory.display()
+            ),
         )),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -63,9 +78,10 @@ fn sync_files(directory: &Path, data: &File) -> io::Result<()> {
     File::open(directory.join("conf"))?.sync_all()?;
     data.sync_all()?;
     File::open(directory)?.sync_all()?;
-    directory.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), |parent| {
-        File::open(parent)?.sync_all()
-    })
+    directory
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 fn failure(error: sled::Error) -> io::Error {

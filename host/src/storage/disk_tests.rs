@@ -29,7 +29,10 @@ async fn large_values_survive_a_restart_and_leave_no_blobs() {
     assert_eq!(engine.health().applied, 40);
     let mut transaction = Transaction::begin(engine, 0);
     for number in 0..40 {
-        assert_eq!(transaction.get(&key(number, MAX_KEY_BYTES)).await.unwrap(), Some(value(number)));
+        assert_eq!(
+            transaction.get(&key(number, MAX_KEY_BYTES)).await.unwrap(),
+            Some(value(number))
+        );
     }
     assert_eq!(std::fs::read_dir(directory.path().join("blobs")).unwrap().count(), 0);
 }
@@ -49,7 +52,10 @@ async fn a_store_of_another_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path(), CACHE_BYTES).unwrap());
     let db = sled::open(directory.path()).unwrap();
-    db.open_tree(b"portcullis").unwrap().insert(&*keyspace::meta(FORMAT_NAME), &9u32.to_be_bytes()).unwrap();
+    db.open_tree(b"portcullis")
+        .unwrap()
+        .insert(&*keyspace::meta(FORMAT_NAME), &9u32.to_be_bytes())
+        .unwrap();
     drop(db);
     let error = open(directory.path(), CACHE_BYTES).err().unwrap();
     assert!(error.to_string().contains("run the version that wrote it"), "{error}");

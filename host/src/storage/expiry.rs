@@ -8,8 +8,14 @@ use super::keyspace;
 /// Removes up to one page of expired values, and says how many went. Called again and again by a worker: what changes
 /// under its hands it leaves for the next time.
 pub async fn expire(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<usize, Unavailable> {
-    let due = engine.scan(&Scan::first(keyspace::expiries(now_ms), MAX_SCAN_ROWS)).await?.data;
-    let keys: Vec<_> = due.iter().filter_map(|(entry, _)| Some(keyspace::parse_expiry(entry)?.1)).collect();
+    let due = engine
+        .scan(&Scan::first(keyspace::expiries(now_ms), MAX_SCAN_ROWS))
+        .await?
+        .data;
+    let keys: Vec<_> = due
+        .iter()
+        .filter_map(|(entry, _)| Some(keyspace::parse_expiry(entry)?.1))
+        .collect();
     if keys.is_empty() {
         return Ok(0);
     }
@@ -21,8 +27,20 @@ pub async fn expire(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<usize, Unav
     let keys: Vec<_> = expired.collect();
     let deletes: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
     let removed = deletes.len();
-    let reads = Reads { keys, ranges: Vec::new() };
-    match engine.commit(Commit { reads, since: stored.applied, deletes, now_ms, ..Commit::default() }).await {
+    let reads = Reads {
+        keys,
+        ranges: Vec::new(),
+    };
+    match engine
+        .commit(Commit {
+            reads,
+            since: stored.applied,
+            deletes,
+            now_ms,
+            ..Commit::default()
+        })
+        .await
+    {
         Outcome::Committed(_) => Ok(removed),
         Outcome::Unavailable(reason) | Outcome::Unknown(reason) | Outcome::TooLarge(reason) => Err(Unavailable(reason)),
         Outcome::Conflict(_) | Outcome::Duplicate(_) | Outcome::Full(_) => Ok(0),
