@@ -1,39 +1,101 @@
-//! What one call may act on: its transaction, who is calling, and for which plugin.
+//! What one attempt of a call works with: its transaction, who calls, and what it may reach.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::policy::Caller;
+use super::catalogue::CatalogueState;
+use super::documents::{self, Cursors, Documents};
+use super::keyvalue::KeyValue;
+use super::log::{Level, LogBudget};
+use super::model::Problem;
+pub use super::request::RequestInfo;
+use crate::manifest::{Access, Action, CollectionWish};
+use crate::policy::grants::{Power, Remedy, Standing};
+use crate::policy::{Caller, Permit, Scope, authorize};
+use crate::storage::engine::Quota;
 use crate::storage::transaction::Transaction;
 
-use super::log::{Level, LogBudget};
-use super::request::RequestInfo;
+/// What the calls of one version of a plugin may reach.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// By the collection's name.
+    pub collections: BTreeMap<String, Reachable>,
+}
 
-/// What a plugin is, as far as its calls need to know it. One for each version of a plugin.
+/// What may be done with one collection.
+#[derive(Clone, Debug)]
+pub struct Reachable {
+    /// The actions, and as whom.
+    pub power: Power,
+    /// The access words of the collection's resource.
+    pub access: Access,
+    /// The limit of the plugin whose collection it is.
+    pub quota: Quota,
+}
+
+/// What stays the same for all calls of one version of a plugin.
 #[derive(Clone, Debug, Default)]
 pub struct PluginContext {
     /// Its name.
     pub name: String,
-    /// The settings that the operator gives it.
+    /// What the operator set for it.
     pub settings: BTreeMap<String, String>,
+    /// The limit of what it stores, where there is one.
+    pub quota: Option<Quota>,
 }
 
-/// What one attempt of a call may act on. It goes into the sandbox with the call, and comes back from it.
+/// What one attempt of a call works with; it goes into the sandbox and comes back.
 pub struct CallContext {
     /// The call's view of the store.
     pub transaction: Transaction,
-    /// Who is calling.
+    /// The catalogue that the attempt began with.
+    pub catalogue: Arc<CatalogueState>,
+    /// What seals cursors.
+    pub cursors: Arc<Cursors>,
+    /// Who calls.
     pub caller: Caller,
-    /// What the plugin may know about the request.
+    /// The resource that the permit is for.
+    pub resource: Arc<str>,
+    /// Which of its documents the permit covers.
+    pub scope: Scope,
+    /// What the plugin may reach.
+    pub reach: Arc<Reach>,
+    /// The request.
     pub request: Arc<RequestInfo>,
-    /// The plugin that is called.
+    /// The plugin.
     pub plugin: Arc<PluginContext>,
-    /// What it may still log.
+    /// What it may still write to its log.
     pub log: LogBudget,
+    /// The last refusal that WIT has no case for: said to the client where the plugin passes the problem on.
+    pub refusal: Option<documents::Error>,
 }
 
 impl CallContext {
-    /// The time of the call, milliseconds since the Unix epoch; it does not move.
+    /// The context of one attempt.
+    pub fn new(
+        transaction: Transaction,
+        (catalogue, cursors): (Arc<CatalogueState>, Arc<Cursors>),
+        permit: &Permit,
+        (plugin, reach): (Arc<PluginContext>, Arc<Reach>),
+        request: Arc<RequestInfo>,
+        log: LogBudget,
+    ) -> Self {
+        Self {
+            transaction,
+            catalogue,
+            cursors,
+            caller: permit.caller().clone(),
+            resource: Arc::clone(permit.resource()),
+            scope: permit.scope(),
+            reach,
+            request,
+            plugin,
+            log,
+            refusal: None,
+        }
+    }
+
+    /// The time of the call; it does not move.
     pub fn now_ms(&self) -> u64 {
         self.transaction.now_ms()
     }
@@ -41,5 +103,81 @@ impl CallContext {
     /// Writes a line into the plugin's log.
     pub fn log(&mut self, level: Level, topic: &str, message: &str) {
         self.log.write(&self.plugin, &self.request, level, topic, message);
+    }
+
+    /// The documents of a collection, for one action.
+    pub fn documents(&mut self, collection: &str, action: Action) -> Result<Documents<'_>, documents::Error> {
+        let reachable = self.reach.collections.get(collection);
+        let Some(reachable) = reachable.filter(|reachable| reachable.power.actions.contains(&action)) else {
+            return Err(self.denial(collection, action).into());
+        };
+        let known = self.catalogue.collection(collection).ok_or_else(|| {
+            Problem::Unavailable(format!("the collection `{collection}` does not exist: its plugin is not installed"))
+        })?;
+        let (readable, writable) = self.scopes(reachable, action)?;
+        Ok(Documents {
+            transaction: &mut self.transaction,
+            catalogue: &self.catalogue,
+            collection: known,
+            cursors: &self.cursors,
+            caller: &self.caller,
+            readable,
+            writable,
+            quota: &reachable.quota,
+        })
+    }
+
+    /// The plugin's buckets.
+    pub fn keyvalue(&mut self) -> KeyValue<'_> {
+        KeyValue { transaction: &mut self.transaction, plugin: &self.plugin, caller: &self.caller }
+    }
+
+    /// Which documents may be read, and which may be written.
+    fn scopes(&self, reachable: &Reachable, action: Action) -> Result<(Option<Scope>, Scope), Problem> {
+        let as_caller = |action| {
+            let resource = &self.resource;
+            authorize(&self.caller, action, resource, &reachable.access).map(|permit| permit.scope()).ok()
+        };
+        let is_read = matches!(action, Action::List | Action::Read);
+        let read = if is_read { action } else { Action::Read };
+        match reachable.power.standing {
+            Standing::AsSystem => Ok((Some(Scope::All), Scope::All)),
+            Standing::Own if !self.is_resource(reachable) => Ok((Some(Scope::All), Scope::All)),
+            // What may be written under the permit may be read as well, and so may what the caller may read.
+            Standing::Own => Ok((wider(as_caller(read), Some(self.scope)), self.scope)),
+            Standing::AsCaller => {
+                let scope = as_caller(action);
+                let refused = || Problem::Forbidden(format!("the caller may not {action} there"));
+                Ok((if is_read { scope } else { as_caller(read) }, scope.ok_or_else(refused)?))
+            }
+        }
+    }
+
+    /// Whether it is the resource that the permit is for.
+    fn is_resource(&self, reachable: &Reachable) -> bool {
+        self.reach.collections.get(&*self.resource).is_some_and(|own| std::ptr::eq(own, reachable))
+    }
+
+    /// A denial names the line that would allow it.
+    fn denial(&self, collection: &str, action: Action) -> Problem {
+        let granted = self.reach.collections.get(collection);
+        let mut wish = CollectionWish {
+            actions: granted.map(|reachable| reachable.power.actions.clone()).unwrap_or_default(),
+            as_system: granted.is_some_and(|reachable| reachable.power.standing == Standing::AsSystem),
+        };
+        wish.actions.insert(action);
+        let Remedy { table, line } = Remedy::new(&self.plugin.name, collection, &wish);
+        Problem::Forbidden(format!(
+            "the plugin `{}` may not {action} in `{collection}`: its manifest must want it under `[wants]`, and \
+             portcullis.toml grant it, under `{table}`: {line}",
+            self.plugin.name
+        ))
+    }
+}
+
+fn wider(left: Option<Scope>, right: Option<Scope>) -> Option<Scope> {
+    match (left, right) {
+        (Some(Scope::All), _) | (_, Some(Scope::All)) => Some(Scope::All),
+        (left, right) => left.or(right),
     }
 }

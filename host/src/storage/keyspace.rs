@@ -2,7 +2,7 @@
 //!
 //! | prefix | what | key after the prefix |
 //! | --- | --- | --- |
-//! | `c` | the catalogue | |
+//! | `c` | the catalogue | nothing for its version, the name of a part |
 //! | `d` | documents | collection, NUL, id (16 bytes) |
 //! | `e` | expiry index (the engine's) | time (8 bytes), the key that expires |
 //! | `i` | index entries | collection, NUL, index id (4 bytes), encoded fields, id |
@@ -80,9 +80,14 @@ pub fn successor(key: &Key) -> Key {
     next.freeze()
 }
 
-/// Where the catalogue of collections is kept.
+/// Where the version of the catalogue of collections is kept: small, because every query and every write reads it.
 pub fn catalogue() -> Key {
     Key::from_static(&[CATALOGUE])
+}
+
+/// Where a part of the catalogue is kept.
+pub fn catalogue_part(name: &[u8]) -> Key {
+    key(CATALOGUE, &[name])
 }
 
 /// A document.

@@ -17,7 +17,8 @@ use super::{
 use crate::capabilities::context::CallContext;
 use crate::capabilities::log::LogBudget;
 use crate::manifest::{Instances, Limits};
-use crate::policy::Caller;
+use crate::capabilities::documents::Cursors;
+use crate::policy::{Caller, Scope};
 use crate::storage::memory;
 use crate::storage::transaction::Transaction;
 
@@ -96,7 +97,13 @@ fn text(finished: Finished<HookReply>) -> String {
 fn context() -> CallContext {
     CallContext {
         transaction: Transaction::begin(Arc::new(memory::open().unwrap()), 1_700_000_000_123),
+        catalogue: Arc::default(),
+        cursors: Arc::new(Cursors::new([0; 32])),
         caller: Caller::Operator,
+        resource: "things".into(),
+        scope: Scope::All,
+        reach: Arc::default(),
+        refusal: None,
         request: Arc::default(),
         plugin: Arc::default(),
         log: LogBudget::new(100, 65_536),

@@ -1,0 +1,171 @@
+//! A collection as the calls of one catalogue version see it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::definition::{CollectionDefinition, IndexDefinition, IndexState};
+use super::schema::{FieldKind, Schema};
+use crate::capabilities::model::{Document, Problem, Violation};
+use crate::manifest::IndexField;
+
+/// The names that the host adds to a body.
+pub const RESERVED_FIELDS: [&str; 4] = ["id", "owner", "created_at", "updated_at"];
+
+/// A collection with its schema and its indexes.
+#[derive(Debug)]
+pub struct Collection {
+    name: Arc<str>,
+    plugin: Arc<str>,
+    schema: Arc<Schema>,
+    indexes: Vec<Index>,
+}
+
+impl Collection {
+    pub(super) fn new(name: &str, definition: &CollectionDefinition, schema: Arc<Schema>) -> Self {
+        let indexes = definition.indexes.iter().map(Index::new).collect();
+        Self { name: name.into(), plugin: definition.plugin.as_str().into(), schema, indexes }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The plugin that declared it.
+    pub fn plugin(&self) -> &Arc<str> {
+        &self.plugin
+    }
+
+    /// Its schema.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Its indexes, in whatever state.
+    pub fn indexes(&self) -> &[Index] {
+        &self.indexes
+    }
+
+    /// What a field is, dotted for nested objects, the host's own fields included; `None` for an unknown one.
+    pub fn field_kind(&self, path: &str) -> Option<FieldKind> {
+        match Field::parse(path) {
+            Field::Body(_) => self.schema.field(path),
+            _ => Some(FieldKind::Text),
+        }
+    }
+
+    /// Whether a body may be stored: an object, without the host's own fields, within the schema.
+    pub fn check(&self, body: &Value) -> Result<(), Problem> {
+        let Value::Object(object) = body else {
+            let message = "the body must be a JSON object".to_owned();
+            return Err(Problem::Invalid(vec![Violation { pointer: String::new(), message }]));
+        };
+        let reserved = RESERVED_FIELDS.iter().filter(|name| object.contains_key(**name)).map(|name| Violation {
+            pointer: format!("/{name}"),
+            message: format!("`{name}` is set by the host; leave it out"),
+        });
+        let mut violations: Vec<Violation> = reserved.collect();
+        violations.extend(self.schema.violations(body));
+        violations.truncate(super::schema::MAX_VIOLATIONS);
+        if violations.is_empty() { Ok(()) } else { Err(Problem::Invalid(violations)) }
+    }
+}
+
+/// An index of a collection.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// Its number in the keys.
+    pub id: u32,
+    /// What it is declared as.
+    pub declared: Vec<IndexField>,
+    /// Whether two documents may not be equal in it.
+    pub unique: bool,
+    /// Where it is in its life.
+    pub state: IndexState,
+    /// Its fields, in order.
+    pub parts: Vec<IndexPart>,
+}
+
+/// One field of an index.
+#[derive(Clone, Debug)]
+pub struct IndexPart {
+    /// The field.
+    pub field: Field,
+    /// Largest first.
+    pub descending: bool,
+    /// Whether some document may hold an array there; the index then has an entry for each element.
+    pub may_be_array: bool,
+}
+
+impl Index {
+    fn new(definition: &IndexDefinition) -> Self {
+        let part = |(field, may_be_array): (&IndexField, &bool)| IndexPart {
+            field: Field::parse(&field.path),
+            descending: field.descending,
+            may_be_array: *may_be_array,
+        };
+        Self {
+            id: definition.id,
+            declared: definition.fields.clone(),
+            unique: definition.unique,
+            state: definition.state.clone(),
+            parts: definition.fields.iter().zip(&definition.arrays).map(part).collect(),
+        }
+    }
+
+    /// Whether writers keep it up to date.
+    pub fn is_maintained(&self) -> bool {
+        matches!(self.state, IndexState::Building | IndexState::Ready)
+    }
+
+    /// Whether the ids at the end of its entries run backwards: they go with the last field.
+    pub fn ids_descend(&self) -> bool {
+        self.parts.last().is_some_and(|part| part.descending)
+    }
+
+    /// Its fields as the manifest writes them.
+    pub fn names(&self) -> Vec<String> {
+        self.declared.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// What a filter, a sort key or an index looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The document's id.
+    Id,
+    /// The account that owns it.
+    Owner,
+    /// When it was made; in milliseconds.
+    CreatedAt,
+    /// When it was last written; in milliseconds.
+    UpdatedAt,
+    /// A field of the body: the names on the way to it.
+    Body(Vec<String>),
+}
+
+impl Field {
+    /// The field that a dotted path names.
+    pub fn parse(path: &str) -> Self {
+        match path {
+            "id" => Self::Id,
+            "owner" => Self::Owner,
+            "created_at" => Self::CreatedAt,
+            "updated_at" => Self::UpdatedAt,
+            _ => Self::Body(path.split('.').map(str::to_owned).collect()),
+        }
+    }
+
+    /// The value in a document whose body has been parsed.
+    pub fn value<'a>(&self, document: &Document, body: &'a Value) -> Option<Cow<'a, Value>> {
+        match self {
+            Self::Id => Some(Cow::Owned(Value::String(document.id.to_string()))),
+            Self::Owner => document.owner.map(|owner| Cow::Owned(Value::String(owner.to_string()))),
+            Self::CreatedAt => Some(Cow::Owned(document.created_ms.into())),
+            Self::UpdatedAt => Some(Cow::Owned(document.updated_ms.into())),
+            Self::Body(names) => names.iter().try_fold(body, |value, name| value.get(name)).map(Cow::Borrowed),
+        }
+    }
+}

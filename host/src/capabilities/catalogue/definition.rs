@@ -1,0 +1,57 @@
+//! The catalogue as the store keeps it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::manifest::IndexField;
+
+/// All collections; each change makes a new version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Definition {
+    /// Counts the changes.
+    pub(super) version: u64,
+    /// Never reused, so that entries of an index that is gone are never taken for those of another.
+    pub(super) next_index: u32,
+    /// By name.
+    pub(super) collections: BTreeMap<String, CollectionDefinition>,
+}
+
+/// One collection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct CollectionDefinition {
+    pub(super) plugin: String,
+    pub(super) schema: Value,
+    pub(super) indexes: Vec<IndexDefinition>,
+}
+
+/// One index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct IndexDefinition {
+    pub(super) id: u32,
+    pub(super) fields: Vec<IndexField>,
+    pub(super) unique: bool,
+    /// Which fields may hold arrays in some document: what any schema since the index was declared allows, and what
+    /// the builder found.
+    pub(super) arrays: Vec<bool>,
+    pub(super) state: IndexState,
+}
+
+/// Where an index is in its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndexState {
+    /// Writers maintain it, the builder adds the documents that were there before; it serves nothing yet.
+    Building,
+    /// It serves queries; a unique one is enforced.
+    Ready,
+    /// Nothing uses it; its entries are being removed.
+    Retiring,
+    /// Existing documents can't be indexed. Nothing uses it; declaring it again makes another attempt.
+    Failed {
+        /// Some of the documents in the way: duplicates, or ones with values that no index takes.
+        documents: Vec<String>,
+        /// Whether its entries have been removed.
+        swept: bool,
+    },
+}

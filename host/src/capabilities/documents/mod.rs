@@ -1,0 +1,272 @@
+//! Documents of one collection, in a call's transaction, under a scope: schema, uniqueness and indexes are kept here.
+
+mod cursor;
+pub(super) mod encoding;
+mod filter;
+pub(super) mod index;
+mod merge_patch;
+mod plan;
+mod query;
+pub(super) mod stored;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use cursor::Cursors;
+pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS};
+pub use merge_patch::merge_patch;
+pub use query::{MAX_COUNTED, MAX_EXAMINED};
+
+use super::catalogue::{CatalogueState, Collection, Index};
+use super::json;
+use super::model::{Document, Problem, Violation};
+use crate::policy::{Caller, Scope};
+use crate::storage::engine::{Key, Quota};
+use crate::storage::keyspace;
+use crate::storage::transaction::{Ended, Transaction};
+
+/// The largest body, compact.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// The most documents of one `get_many`.
+pub const MAX_GET_MANY: usize = 1_000;
+
+/// Why an operation on documents was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A problem that plugins know.
+    #[error("{0:?}")]
+    Problem(Problem),
+    /// Too many rows would have to be examined.
+    #[error("declare the index {index:?}{}", if *being_built { ", which is being built" } else { "" })]
+    IndexRequired {
+        /// The fields of the index that would serve, `-` before a descending one.
+        index: Vec<String>,
+        /// It is declared, and being built.
+        being_built: bool,
+    },
+    /// The selection makes no sense for this collection.
+    #[error("{message}")]
+    BadSelection {
+        /// A stable word for programs.
+        code: &'static str,
+        /// A sentence for people.
+        message: String,
+    },
+    /// The call can't go on.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// The documents of one collection, as far as one call may touch them.
+pub struct Documents<'a> {
+    /// The call's transaction.
+    pub transaction: &'a mut Transaction,
+    /// The catalogue that the collection is of.
+    pub catalogue: &'a CatalogueState,
+    /// The collection.
+    pub collection: &'a Collection,
+    /// What seals cursors.
+    pub cursors: &'a Cursors,
+    /// To whom new documents belong, and cursors are bound.
+    pub caller: &'a Caller,
+    /// Which documents may be read; none at all without a scope.
+    pub readable: Option<Scope>,
+    /// Which documents may be written, where the call is to write.
+    pub writable: Scope,
+    /// What writes count against.
+    pub quota: &'a Quota,
+}
+
+impl Documents<'_> {
+    /// The document, or none where there is none or it may not be read. Parses no JSON.
+    pub async fn get(&mut self, id: &str) -> Result<Option<Document>, Error> {
+        let Some(id) = parse_id(id) else { return Ok(None) };
+        let value = self.transaction.get(&self.key(id)).await?;
+        self.visible(id, value)
+    }
+
+    /// At most 1,000 documents, in the order of the ids.
+    pub async fn get_many(&mut self, ids: &[String]) -> Result<Vec<Option<Document>>, Error> {
+        if ids.len() > MAX_GET_MANY {
+            let message = format!("at most {MAX_GET_MANY} documents are read at a time");
+            return Err(Error::BadSelection { code: "too_many_ids", message });
+        }
+        // A text that is no id finds nothing, as the nil id does.
+        let ids: Vec<Uuid> = ids.iter().map(|id| parse_id(id).unwrap_or_default()).collect();
+        let keys: Vec<Key> = ids.iter().map(|id| self.key(*id)).collect();
+        let values = self.transaction.get_many(&keys).await?;
+        ids.into_iter().zip(values).map(|(id, value)| self.visible(id, value)).collect()
+    }
+
+    /// Stores a new document, which belongs to the caller.
+    pub async fn insert(&mut self, body: Value) -> Result<Document, Error> {
+        let text = self.checked(&body)?;
+        let now_ms = self.transaction.now_ms();
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).map_err(|error| Ended::Unavailable(format!("no random numbers: {error}")))?;
+        let document = Document {
+            // The time in front keeps documents in the order in which they were made.
+            id: uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid(),
+            revision: 1,
+            owner: self.caller.account(),
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            body: text,
+        };
+        self.store(None, Some((&document, &body))).await?;
+        Ok(document)
+    }
+
+    /// Replaces the whole body.
+    pub async fn replace(&mut self, id: &str, body: Value) -> Result<Document, Error> {
+        let current = self.writable(id).await?;
+        self.update(current, &body).await
+    }
+
+    /// Applies a JSON Merge Patch.
+    pub async fn patch(&mut self, id: &str, merge: Value) -> Result<Document, Error> {
+        let current = self.writable(id).await?;
+        let body = merge_patch(self.parsed(&current)?, &merge);
+        self.update(current, &body).await
+    }
+
+    /// Removes the document.
+    pub async fn delete(&mut self, id: &str) -> Result<(), Error> {
+        let current = self.writable(id).await?;
+        let body = self.parsed(&current)?;
+        self.store(Some((&current, &body)), None).await
+    }
+
+    async fn update(&mut self, current: Document, body: &Value) -> Result<Document, Error> {
+        let text = self.checked(body)?;
+        let old_body = self.parsed(&current)?;
+        let next = Document {
+            revision: current.revision + 1,
+            updated_ms: self.transaction.now_ms(),
+            body: text,
+            ..current.clone()
+        };
+        self.store(Some((&current, &old_body)), Some((&next, body))).await?;
+        Ok(next)
+    }
+
+    /// The compact text of a body that may be stored.
+    fn checked(&self, body: &Value) -> Result<bytes::Bytes, Error> {
+        self.collection.check(body)?;
+        let text = json::print(body);
+        if text.len() > MAX_BODY_BYTES {
+            return Err(invalid(String::new(), format!("a body holds at most {MAX_BODY_BYTES} bytes")));
+        }
+        Ok(text)
+    }
+
+    /// The document that is to be written: not found where it may not be known of, forbidden where it may.
+    async fn writable(&mut self, id: &str) -> Result<Document, Error> {
+        let id = parse_id(id).ok_or(Problem::NotFound)?;
+        let value = self.transaction.get(&self.key(id)).await?.ok_or(Problem::NotFound)?;
+        let document = stored::decode(id, value).ok_or_else(|| self.damaged())?;
+        if self.writable.covers(document.owner) {
+            return Ok(document);
+        }
+        if self.readable.is_some_and(|scope| scope.covers(document.owner)) {
+            return Err(Problem::Forbidden("the document belongs to somebody else".to_owned()).into());
+        }
+        Err(Problem::NotFound.into())
+    }
+
+    /// Writes or removes a document with its index entries and records the change.
+    async fn store(
+        &mut self,
+        old: Option<(&Document, &Value)>,
+        new: Option<(&Document, &Value)>,
+    ) -> Result<(), Error> {
+        self.catalogue.check(self.transaction).await?;
+        let collection = self.collection;
+        for index in collection.indexes().iter().filter(|index| index.is_maintained()) {
+            self.index(index, old, new).await?;
+        }
+        if let Some((document, _)) = new.or(old) {
+            let key = self.key(document.id);
+            self.transaction.record_change(key.clone());
+            match new {
+                Some((document, _)) => {
+                    self.transaction.put(key, stored::encode(document), None);
+                    self.transaction.limit(self.quota.clone());
+                }
+                None => self.transaction.delete(key),
+            }
+        }
+        Ok(())
+    }
+
+    async fn index(
+        &mut self,
+        index: &Index,
+        old: Option<(&Document, &Value)>,
+        new: Option<(&Document, &Value)>,
+    ) -> Result<(), Error> {
+        // A document that was there before the index and does not fit into it has no entries.
+        let before = match old {
+            Some((document, body)) => index::entries(self.collection, index, document, body).unwrap_or_default(),
+            None => BTreeSet::new(),
+        };
+        let after = match new {
+            Some((document, body)) => index::entries(self.collection, index, document, body)
+                .map_err(|violation| Error::Problem(Problem::Invalid(vec![violation])))?,
+            None => BTreeSet::new(),
+        };
+        let id = new.or(old).map(|(document, _)| document.id).unwrap_or_default();
+        for key in before.difference(&after) {
+            // While a unique index is being built, the entry may be another document's.
+            if !index.unique || self.transaction.get(key).await?.as_deref() == Some(id.as_bytes()) {
+                self.transaction.delete(key.clone());
+            }
+        }
+        for key in after.difference(&before) {
+            if !index.unique {
+                self.transaction.put(key.clone(), bytes::Bytes::new(), None);
+                continue;
+            }
+            if self.transaction.get(key).await?.is_some_and(|held| held != id.as_bytes().as_slice()) {
+                let fields = index.names().join("`, `");
+                return Err(Problem::Conflict(format!("another document has the same `{fields}`")).into());
+            }
+            self.transaction.put(key.clone(), bytes::Bytes::copy_from_slice(id.as_bytes()), None);
+        }
+        Ok(())
+    }
+
+    fn visible(&self, id: Uuid, value: Option<bytes::Bytes>) -> Result<Option<Document>, Error> {
+        let Some(value) = value else { return Ok(None) };
+        let document = stored::decode(id, value).ok_or_else(|| self.damaged())?;
+        let covered = self.readable.is_some_and(|scope| scope.covers(document.owner));
+        Ok(covered.then_some(document))
+    }
+
+    fn key(&self, id: Uuid) -> Key {
+        keyspace::document(self.collection.name(), id)
+    }
+
+    fn damaged(&self) -> Error {
+        Ended::Unavailable(format!("a document of `{}` is damaged; see `portcullis verify`", self.collection.name())).into()
+    }
+}
+
+/// An id as it is written, and in no other way: one document has one URL.
+fn parse_id(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    let mut buffer = Uuid::encode_buffer();
+    (id.hyphenated().encode_lower(&mut buffer) == text).then_some(id)
+}
+
+fn invalid(pointer: String, message: String) -> Error {
+    Error::Problem(Problem::Invalid(vec![Violation { pointer, message }]))
+}

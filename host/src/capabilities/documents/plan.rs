@@ -1,0 +1,218 @@
+//! Which ways lead to the documents that a question asks for, best first.
+
+use std::collections::BTreeSet;
+
+use super::encoding::prefix_end;
+use super::filter::{Question, Test};
+use super::index::directed;
+use crate::capabilities::catalogue::{Collection, Index, IndexState};
+use crate::storage::engine::{Direction, Key, Range};
+use crate::storage::keyspace;
+
+/// A way to documents. What it finds still has to hold for the conditions that are not in `served`.
+#[derive(Clone, Debug)]
+pub struct Path<'a> {
+    /// Where the rows come from.
+    pub source: Source<'a>,
+    /// The conditions, by number, that all its rows meet.
+    pub served: Vec<usize>,
+    /// How many fields narrow it.
+    pub bound: usize,
+    /// The direction in which its rows come in the order asked for, if any.
+    pub order: Option<Direction>,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug)]
+pub enum Source<'a> {
+    /// These entries of a unique index.
+    Unique(Vec<Key>),
+    /// These documents.
+    Ids(BTreeSet<String>),
+    /// Entries of an index: the ranges, which do not overlap, and what all their keys start with.
+    Index {
+        /// The index.
+        index: &'a Index,
+        /// The fields that are fixed, encoded.
+        fixed: Vec<u8>,
+        /// Where to look.
+        ranges: Vec<Range>,
+    },
+    /// All documents.
+    Documents(Range),
+}
+
+impl Path<'_> {
+    /// Whether it leads to just the documents asked for.
+    pub fn is_exact(&self, question: &Question) -> bool {
+        self.served.len() == question.predicates.len()
+    }
+}
+
+/// All ways, best first; the last one is to look at every document.
+pub fn paths<'a>(collection: &'a Collection, question: &Question) -> Vec<Path<'a>> {
+    let ready = || collection.indexes().iter().filter(|index| index.state == IndexState::Ready);
+    let points = ready().filter(|index| index.unique).filter_map(|index| unique(collection, index, question));
+    let indexes = ready().filter(|index| !index.unique).filter_map(|index| through(collection, index, question));
+    let mut paths: Vec<Path<'a>> = ids(question).into_iter().chain(points).chain(indexes).collect();
+    let order = question.sort.is_empty().then_some(direction(!question.ids_descend));
+    let source = Source::Documents(keyspace::documents(collection.name()));
+    paths.push(Path { source, served: Vec::new(), bound: 0, order });
+    paths.sort_by_key(|path| (rank(path, question), usize::MAX - path.bound));
+    paths
+}
+
+/// The index that would serve the question: what is equal, then the order, or else a range.
+pub fn index_to_declare(question: &Question) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut add = |path: &str, descending: bool| {
+        if !names.iter().any(|known| known.trim_start_matches('-') == path) {
+            names.push(format!("{}{path}", if descending { "-" } else { "" }));
+        }
+    };
+    let is_equal = |test: &Test| matches!(test, Test::OneOf(set) if set.len() == 1);
+    question.predicates.iter().filter(|one| is_equal(&one.test)).for_each(|one| add(&one.path, false));
+    if question.sort.is_empty() {
+        let range = question.predicates.iter().find(|one| !is_equal(&one.test) && !matches!(one.test, Test::Not(_)));
+        range.into_iter().for_each(|one| add(&one.path, false));
+    }
+    question.sort.iter().for_each(|key| add(&key.path, key.descending));
+    names
+}
+
+fn direction(forward: bool) -> Direction {
+    if forward { Direction::Forward } else { Direction::Backward }
+}
+
+fn rank(path: &Path<'_>, question: &Question) -> u8 {
+    match (&path.source, path.order) {
+        (Source::Unique(_) | Source::Ids(_), _) => 0,
+        (_, Some(_)) if path.is_exact(question) => 1,
+        (Source::Index { .. }, None) => 2,
+        (_, Some(_)) => 3,
+        (Source::Documents(_), None) => 4,
+    }
+}
+
+/// The values that a field must equal, with the number of the condition that says so.
+fn equal<'q>(question: &'q Question, field: &crate::capabilities::catalogue::Field) -> Option<(usize, &'q BTreeSet<Vec<u8>>)> {
+    let sets = question.predicates.iter().enumerate().filter_map(|(number, predicate)| match &predicate.test {
+        Test::OneOf(set) if predicate.field == *field => Some((number, set)),
+        _ => None,
+    });
+    sets.min_by_key(|(_, set)| set.len())
+}
+
+fn single<'q>(question: &'q Question, field: &crate::capabilities::catalogue::Field) -> Option<(usize, &'q Vec<u8>)> {
+    let (number, set) = equal(question, field)?;
+    if set.len() > 1 {
+        return None;
+    }
+    Some((number, set.first()?))
+}
+
+fn ids<'a>(question: &Question) -> Option<Path<'a>> {
+    let (number, predicate) =
+        question.predicates.iter().enumerate().find(|(_, one)| one.field == crate::capabilities::catalogue::Field::Id)?;
+    let Test::OneOf(set) = &predicate.test else {
+        return None;
+    };
+    // The encoding of a string without NUL: a mark, the text, two bytes at the end.
+    let text = |encoded: &Vec<u8>| encoded.get(1..encoded.len().saturating_sub(2)).map(|text| String::from_utf8_lossy(text).into_owned());
+    let ids = set.iter().filter_map(text).collect();
+    Some(Path { source: Source::Ids(ids), served: vec![number], bound: 1, order: None })
+}
+
+fn unique<'a>(collection: &Collection, index: &Index, question: &Question) -> Option<Path<'a>> {
+    let (mut fixed, mut served) = (Vec::new(), Vec::new());
+    for part in &index.parts {
+        let (number, value) = single(question, &part.field)?;
+        // What is null is not in a unique index.
+        if *value == super::encoding::null() {
+            return None;
+        }
+        fixed.extend(directed(value, part.descending));
+        served.push(number);
+    }
+    let key = keyspace::unique_entry(collection.name(), index.id, &fixed);
+    Some(Path { source: Source::Unique(vec![key]), served, bound: index.parts.len(), order: None })
+}
+
+/// The way through an index, where it narrows the question or has its order. A field that may be an array has an entry
+/// for each element: the index serves only where such fields are equal to one value.
+fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -> Option<Path<'a>> {
+    let (mut fixed, mut served) = (Vec::new(), Vec::new());
+    for part in &index.parts {
+        let Some((number, value)) = single(question, &part.field) else { break };
+        fixed.extend(directed(value, part.descending));
+        served.push(number);
+    }
+    let mut bound = served.len();
+    let rest = &index.parts[bound..];
+    if rest.iter().any(|part| part.may_be_array) {
+        return None;
+    }
+    let mut order = matching_order(index, bound, question);
+    let mut starts = vec![range_of(collection, index, &fixed)];
+    if let Some(next) = rest.first() {
+        if let Some((number, set)) = equal(question, &next.field) {
+            starts = set.iter().map(|value| range_of(collection, index, &[&fixed[..], &directed(value, next.descending)].concat())).collect();
+            served.push(number);
+            order = None;
+            bound += 1;
+        } else if let Some((numbers, from, to)) = bounds(question, &next.field) {
+            starts = vec![between(collection, index, &fixed, next.descending, &from, &to)];
+            served.extend(numbers);
+            bound += 1;
+        }
+    }
+    if bound == 0 && order.is_none() {
+        return None;
+    }
+    Some(Path { source: Source::Index { index, fixed, ranges: starts }, served, bound, order })
+}
+
+/// The direction in which the fields behind the fixed ones are exactly the order asked for.
+fn matching_order(index: &Index, fixed: usize, question: &Question) -> Option<Direction> {
+    let rest = &index.parts[fixed..];
+    if rest.len() != question.sort.len() || !rest.iter().zip(&question.sort).all(|(part, key)| part.field == key.field) {
+        return None;
+    }
+    let same = |reversed: bool| {
+        let keys = rest.iter().zip(&question.sort).all(|(part, key)| (part.descending != key.descending) == reversed);
+        keys && (index.ids_descend() != question.ids_descend) == reversed
+    };
+    [false, true].into_iter().find(|reversed| same(*reversed)).map(|reversed| direction(!reversed))
+}
+
+/// All range conditions on a field, as one.
+fn bounds(question: &Question, field: &crate::capabilities::catalogue::Field) -> Option<(Vec<usize>, Vec<u8>, Vec<u8>)> {
+    let mut found: Option<(Vec<usize>, Vec<u8>, Vec<u8>)> = None;
+    for (number, predicate) in question.predicates.iter().enumerate() {
+        let Test::Within(from, to) = &predicate.test else { continue };
+        if predicate.field != *field {
+            continue;
+        }
+        let (mut numbers, first, last) = found.unwrap_or_else(|| (Vec::new(), from.clone(), to.clone()));
+        numbers.push(number);
+        found = Some((numbers, first.max(from.clone()), last.min(to.clone())));
+    }
+    found
+}
+
+fn range_of(collection: &Collection, index: &Index, fixed: &[u8]) -> Range {
+    keyspace::prefix_range(keyspace::index_prefix(collection.name(), index.id, fixed))
+}
+
+fn between(collection: &Collection, index: &Index, fixed: &[u8], descending: bool, from: &[u8], to: &[u8]) -> Range {
+    // Flipped, what was from..to begins behind all that starts with the flipped `to`, and ends behind all that starts
+    // with the flipped `from`.
+    let (start, end) = if descending {
+        (prefix_end(&directed(to, true)), prefix_end(&directed(from, true)))
+    } else {
+        (from.to_vec(), to.to_vec())
+    };
+    let key = |bound: &[u8]| keyspace::index_prefix(collection.name(), index.id, &[fixed, bound].concat());
+    let (start, end) = (key(&start), key(&end));
+    Range { end: end.max(start.clone()), start }
+}

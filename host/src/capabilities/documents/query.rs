@@ -1,0 +1,304 @@
+//! Queries: the ways of the plan, tried best first, none of them over more rows than the limit.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::filter::Question;
+use super::plan::{self, Path, Source};
+use super::{Documents, Error, index, stored};
+use crate::capabilities::catalogue::Index;
+use crate::capabilities::model::{Document, Page, Selection};
+use crate::policy::Caller;
+use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range};
+use crate::storage::keyspace;
+
+/// The most rows that a query examines where no index leads straight to what it asks for.
+pub const MAX_EXAMINED: usize = 10_000;
+/// The most rows that are counted where an index, or no condition, makes looking at documents needless.
+pub const MAX_COUNTED: u64 = 1_000_000;
+/// The longest sort values that a cursor can hold.
+const MAX_POSITION_BYTES: usize = 5_000;
+/// Rows that are examined at a time where most may be passed over.
+const EXAMINED_AT_A_TIME: usize = 256;
+
+/// What one way found: a page and, for free, sometimes the number of all.
+struct Found {
+    items: Vec<Document>,
+    more: bool,
+    total: Option<u64>,
+}
+
+impl Documents<'_> {
+    /// One page of the documents that match, under the scope.
+    pub async fn query(&mut self, selection: &Selection) -> Result<Page, Error> {
+        let Some(scope) = self.readable else {
+            return Ok(Page { total: selection.with_total.then_some(0), ..Page::default() });
+        };
+        let question = Question::new(self.collection, selection, scope)?;
+        let bound_to = self.binding(&question);
+        let after = selection.cursor.as_deref().map(|cursor| self.opened(&bound_to, cursor)).transpose()?;
+        self.catalogue.check(self.transaction).await?;
+        let collection = self.collection;
+        let paths = plan::paths(collection, &question);
+        let found = self.page(&paths, &question, after.as_deref()).await?;
+        let total = match found.total {
+            _ if !selection.with_total => None,
+            Some(total) => Some(total),
+            None => Some(self.count(&paths, &question).await?),
+        };
+        let next = if found.more { self.next(&bound_to, &question, found.items.last())? } else { None };
+        Ok(Page { items: found.items, next, total })
+    }
+
+    /// What a cursor is bound to: the query, but for the size of its pages, and the caller.
+    fn binding(&self, question: &Question) -> Vec<u8> {
+        let caller = match self.caller {
+            Caller::Anonymous => "anonymous".to_owned(),
+            Caller::Account(account) => account.id.to_string(),
+            Caller::Operator => "operator".to_owned(),
+        };
+        let Question { predicates, sort, ids_descend, limit: _ } = question;
+        let text = format!("{:?}", (self.collection.name(), caller, predicates, sort, ids_descend));
+        Sha256::digest(text).to_vec()
+    }
+
+    fn opened(&self, bound_to: &[u8], cursor: &str) -> Result<Vec<u8>, Error> {
+        self.cursors.open(bound_to, cursor).filter(|position| position.len() >= size_of::<Uuid>()).ok_or_else(|| {
+            Error::BadSelection {
+                code: "bad_cursor",
+                message: "the cursor is not from this query and caller: start again without one".to_owned(),
+            }
+        })
+    }
+
+    fn next(&self, bound_to: &[u8], question: &Question, last: Option<&Document>) -> Result<Option<String>, Error> {
+        let Some(last) = last else { return Ok(None) };
+        let position = question.position(last, &self.parsed(last)?);
+        if position.len() > MAX_POSITION_BYTES {
+            let message = "the values that it sorts by are too long to go on behind: sort by another field".to_owned();
+            return Err(Error::BadSelection { code: "sort_value_too_long", message });
+        }
+        Ok(self.cursors.seal(bound_to, &position))
+    }
+
+    async fn page(&mut self, paths: &[Path<'_>], question: &Question, after: Option<&[u8]>) -> Result<Found, Error> {
+        for path in paths {
+            let found = match path.order {
+                Some(direction) => self.in_order(path, direction, question, after).await?,
+                None => self.gathered(path, question, after).await?,
+            };
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        Err(self.index_required(question))
+    }
+
+    fn index_required(&self, question: &Question) -> Error {
+        let index = plan::index_to_declare(question);
+        let known = self.collection.indexes().iter().filter(|known| known.is_maintained());
+        let being_built = known.into_iter().any(|known| !known.unique && known.names() == index);
+        Error::IndexRequired { index, being_built }
+    }
+
+    /// Follows rows that come in the order asked for, up to the end of the page; `None` where too many are passed over.
+    async fn in_order(
+        &mut self,
+        path: &Path<'_>,
+        direction: Direction,
+        question: &Question,
+        after: Option<&[u8]>,
+    ) -> Result<Option<Found>, Error> {
+        let exact = path.is_exact(question);
+        let wanted = question.limit + 1;
+        let mut behind = after.and_then(|position| self.key_at(path, direction, position));
+        let (mut items, mut examined) = (Vec::new(), 0);
+        let [range] = path.ranges() else { return Ok(None) };
+        while items.len() < wanted {
+            let rows = if exact { wanted - items.len() } else { EXAMINED_AT_A_TIME }.min(MAX_SCAN_ROWS);
+            let scanned = self.transaction.scan(range, behind.as_ref(), rows, direction).await?;
+            let exhausted = scanned.len() < rows;
+            examined += scanned.len();
+            behind = scanned.last().map(|(key, _)| key.clone());
+            for document in self.documents_of(path, scanned).await? {
+                if items.len() < wanted && (exact || question.holds(&document, &self.parsed(&document)?, &path.served)) {
+                    items.push(document);
+                }
+            }
+            if exhausted {
+                break;
+            }
+            if !exact && examined >= MAX_EXAMINED && items.len() < question.limit {
+                return Ok(None);
+            }
+            if !exact && examined >= MAX_EXAMINED {
+                break;
+            }
+        }
+        // A full page may be the last one where the limit struck: then the next one is empty.
+        let more = items.len() > question.limit || (items.len() == question.limit && !exact && examined >= MAX_EXAMINED);
+        items.truncate(question.limit);
+        Ok(Some(Found { items, more, total: None }))
+    }
+
+    /// Looks at all rows of a way and sorts; `None` where there are too many.
+    async fn gathered(
+        &mut self,
+        path: &Path<'_>,
+        question: &Question,
+        after: Option<&[u8]>,
+    ) -> Result<Option<Found>, Error> {
+        let Some(matching) = self.matching(path, question).await? else { return Ok(None) };
+        let total = matching.len() as u64;
+        let mut placed: Vec<(Vec<u8>, Document)> = matching
+            .into_iter()
+            .filter(|(position, _)| after.is_none_or(|after| position.as_slice() > after))
+            .collect();
+        placed.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let more = placed.len() > question.limit;
+        let items = placed.into_iter().take(question.limit).map(|(_, document)| document).collect();
+        Ok(Some(Found { items, more, total: Some(total) }))
+    }
+
+    /// All documents of a way for which the question holds, with their positions; `None` where there are too many rows.
+    async fn matching(
+        &mut self,
+        path: &Path<'_>,
+        question: &Question,
+    ) -> Result<Option<Vec<(Vec<u8>, Document)>>, Error> {
+        let mut documents = match &path.source {
+            Source::Unique(keys) => {
+                let held = self.transaction.get_many(keys).await?;
+                self.load(held.iter().flatten().filter_map(|id| Uuid::from_slice(id).ok()).collect()).await?
+            }
+            Source::Ids(ids) => self.load(ids.iter().filter_map(|id| super::parse_id(id)).collect()).await?,
+            Source::Index { .. } | Source::Documents(_) => Vec::new(),
+        };
+        let mut examined = 0;
+        for range in path.ranges() {
+            let mut behind = None;
+            loop {
+                let rows = self.transaction.scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward).await?;
+                let exhausted = rows.len() < MAX_SCAN_ROWS;
+                examined += rows.len();
+                if examined > MAX_EXAMINED {
+                    return Ok(None);
+                }
+                behind = rows.last().map(|(key, _)| key.clone());
+                documents.extend(self.documents_of(path, rows).await?);
+                if exhausted {
+                    break;
+                }
+            }
+        }
+        let mut matching = Vec::new();
+        for document in documents {
+            let body = self.parsed(&document)?;
+            if question.holds(&document, &body, &path.served) {
+                matching.push((question.position(&document, &body), document));
+            }
+        }
+        Ok(Some(matching))
+    }
+
+    async fn count(&mut self, paths: &[Path<'_>], question: &Question) -> Result<u64, Error> {
+        if let Some(path) = paths.iter().find(|path| path.is_exact(question) && !path.ranges().is_empty()) {
+            return self.count_rows(path, question).await;
+        }
+        for path in paths {
+            if let Some(matching) = self.matching(path, question).await? {
+                return Ok(matching.len() as u64);
+            }
+        }
+        Err(self.index_required(question))
+    }
+
+    async fn count_rows(&mut self, path: &Path<'_>, question: &Question) -> Result<u64, Error> {
+        let mut counted = 0;
+        for range in path.ranges() {
+            let mut behind = None;
+            loop {
+                let rows = self.transaction.scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward).await?;
+                counted += rows.len() as u64;
+                if counted > MAX_COUNTED {
+                    return Err(self.index_required(question));
+                }
+                if rows.len() < MAX_SCAN_ROWS {
+                    break;
+                }
+                behind = rows.last().map(|(key, _)| key.clone());
+            }
+        }
+        Ok(counted)
+    }
+
+    /// The key of a position on a way that has the order asked for.
+    fn key_at(&self, path: &Path<'_>, direction: Direction, position: &[u8]) -> Option<Key> {
+        match &path.source {
+            Source::Index { index, fixed, .. } => {
+                let rest = index::directed(position, direction == Direction::Backward);
+                Some(keyspace::index_prefix(self.collection.name(), index.id, &[fixed.as_slice(), &rest].concat()))
+            }
+            Source::Documents(_) => {
+                let id = Uuid::from_slice(&index::directed(position, direction == Direction::Backward)).ok()?;
+                Some(keyspace::document(self.collection.name(), id))
+            }
+            Source::Unique(_) | Source::Ids(_) => None,
+        }
+    }
+
+    async fn documents_of(
+        &mut self,
+        path: &Path<'_>,
+        rows: Vec<(Key, bytes::Bytes)>,
+    ) -> Result<Vec<Document>, Error> {
+        match &path.source {
+            Source::Index { index, .. } => {
+                let index: &Index = index;
+                self.load(rows.iter().filter_map(|(key, _)| index::entry_id(index, key)).collect()).await
+            }
+            _ => {
+                let decode = |(key, value): (Key, bytes::Bytes)| {
+                    let (_, id) = keyspace::parse_document(&key)?;
+                    stored::decode(id, value)
+                };
+                rows.into_iter().map(|row| decode(row).ok_or_else(|| self.damaged())).collect()
+            }
+        }
+    }
+
+    /// The documents with these ids, each once, in their order.
+    async fn load(&mut self, ids: Vec<Uuid>) -> Result<Vec<Document>, Error> {
+        let mut seen = BTreeSet::new();
+        let ids: Vec<Uuid> = ids.into_iter().filter(|id| seen.insert(*id)).collect();
+        let mut documents = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MAX_SCAN_ROWS) {
+            let keys: Vec<Key> = ids.iter().map(|id| keyspace::document(self.collection.name(), *id)).collect();
+            let values = self.transaction.get_many(&keys).await?;
+            for (id, value) in ids.iter().zip(values) {
+                // An id that a client asks for may be of no document.
+                if let Some(value) = value {
+                    documents.push(stored::decode(*id, value).ok_or_else(|| self.damaged())?);
+                }
+            }
+        }
+        Ok(documents)
+    }
+
+    pub(super) fn parsed(&self, document: &Document) -> Result<Value, Error> {
+        serde_json::from_slice(&document.body).map_err(|_| self.damaged())
+    }
+}
+
+impl Path<'_> {
+    fn ranges(&self) -> &[Range] {
+        match &self.source {
+            Source::Index { ranges, .. } => ranges,
+            Source::Documents(range) => std::slice::from_ref(range),
+            Source::Unique(_) | Source::Ids(_) => &[],
+        }
+    }
+}
