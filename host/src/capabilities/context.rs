@@ -112,7 +112,9 @@ impl CallContext {
             return Err(self.denial(collection, action).into());
         };
         let known = self.catalogue.collection(collection).ok_or_else(|| {
-            Problem::Unavailable(format!("the collection `{collection}` does not exist: its plugin is not installed"))
+            Problem::Unavailable(format!(
+                "the collection `{collection}` does not exist: its plugin is not installed"
+            ))
         })?;
         let (readable, writable) = self.scopes(reachable, action)?;
         Ok(Documents {
@@ -129,14 +131,20 @@ impl CallContext {
 
     /// The plugin's buckets.
     pub fn keyvalue(&mut self) -> KeyValue<'_> {
-        KeyValue { transaction: &mut self.transaction, plugin: &self.plugin, caller: &self.caller }
+        KeyValue {
+            transaction: &mut self.transaction,
+            plugin: &self.plugin,
+            caller: &self.caller,
+        }
     }
 
     /// Which documents may be read, and which may be written.
     fn scopes(&self, reachable: &Reachable, action: Action) -> Result<(Option<Scope>, Scope), Problem> {
         let as_caller = |action| {
             let resource = &self.resource;
-            authorize(&self.caller, action, resource, &reachable.access).map(|permit| permit.scope()).ok()
+            authorize(&self.caller, action, resource, &reachable.access)
+                .map(|permit| permit.scope())
+                .ok()
         };
         let is_read = matches!(action, Action::List | Action::Read);
         let read = if is_read { action } else { Action::Read };
@@ -148,21 +156,29 @@ impl CallContext {
             Standing::AsCaller => {
                 let scope = as_caller(action);
                 let refused = || Problem::Forbidden(format!("the caller may not {action} there"));
-                Ok((if is_read { scope } else { as_caller(read) }, scope.ok_or_else(refused)?))
+                Ok((
+                    if is_read { scope } else { as_caller(read) },
+                    scope.ok_or_else(refused)?,
+                ))
             }
         }
     }
 
     /// Whether it is the resource that the permit is for.
     fn is_resource(&self, reachable: &Reachable) -> bool {
-        self.reach.collections.get(&*self.resource).is_some_and(|own| std::ptr::eq(own, reachable))
+        self.reach
+            .collections
+            .get(&*self.resource)
+            .is_some_and(|own| std::ptr::eq(own, reachable))
     }
 
     /// A denial names the line that would allow it.
     fn denial(&self, collection: &str, action: Action) -> Problem {
         let granted = self.reach.collections.get(collection);
         let mut wish = CollectionWish {
-            actions: granted.map(|reachable| reachable.power.actions.clone()).unwrap_or_default(),
+            actions: granted
+                .map(|reachable| reachable.power.actions.clone())
+                .unwrap_or_default(),
             as_system: granted.is_some_and(|reachable| reachable.power.standing == Standing::AsSystem),
         };
         wish.actions.insert(action);

@@ -55,7 +55,9 @@ impl KeyValue<'_> {
         if name == "caller" {
             let account = self.caller.account().ok_or(Error::AccessDenied)?;
             // No bucket that a plugin names holds a colon.
-            return Ok(Bucket { name: format!("caller:{account}") });
+            return Ok(Bucket {
+                name: format!("caller:{account}"),
+            });
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if name.is_empty() || name.len() > MAX_BUCKET_BYTES || !name.bytes().all(allowed) {
@@ -104,7 +106,10 @@ impl KeyValue<'_> {
     ) -> Result<(Vec<String>, Option<String>), Error> {
         let range = keyspace::keyvalue_bucket(&self.plugin.name, &bucket.name);
         let after = cursor.map(|cursor| self.key(bucket, cursor)).transpose()?;
-        let rows = self.transaction.scan(&range, after.as_ref(), PAGE, Direction::Forward).await?;
+        let rows = self
+            .transaction
+            .scan(&range, after.as_ref(), PAGE, Direction::Forward)
+            .await?;
         let name = |key: &Key| keyspace::keyvalue_name(key, &self.plugin.name, &bucket.name).map(str::to_owned);
         let keys: Vec<String> = rows.iter().filter_map(|(key, _)| name(key)).collect();
         let next = if rows.len() == PAGE { keys.last().cloned() } else { None };
@@ -120,7 +125,9 @@ impl KeyValue<'_> {
                 .and_then(|text| text.parse::<i64>().ok())
                 .ok_or_else(|| Error::Other(format!("the value of {key:?} is no decimal number of 64 bits")))?,
         };
-        let next = current.checked_add(delta).ok_or_else(|| Error::Other("the number would overflow".to_owned()))?;
+        let next = current
+            .checked_add(delta)
+            .ok_or_else(|| Error::Other("the number would overflow".to_owned()))?;
         self.set(bucket, key, next.to_string().into())?;
         Ok(next)
     }
@@ -150,7 +157,9 @@ impl KeyValue<'_> {
     /// Writes several values.
     pub fn set_many(&mut self, bucket: &Bucket, values: Vec<(String, Bytes)>) -> Result<(), Error> {
         check_batch(values.len())?;
-        values.into_iter().try_for_each(|(key, value)| self.set(bucket, &key, value))
+        values
+            .into_iter()
+            .try_for_each(|(key, value)| self.set(bucket, &key, value))
     }
 
     /// Removes several values.

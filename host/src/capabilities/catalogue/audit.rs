@@ -42,10 +42,19 @@ pub async fn audit(catalogue: &Catalogue, now_ms: u64) -> Result<AuditReport, En
     let mut report = AuditReport::default();
     let state = catalogue.current();
     for collection in state.collections() {
-        let ready: Vec<&Index> =
-            collection.indexes().iter().filter(|index| index.state == IndexState::Ready).collect();
-        pages(catalogue, now_ms, &keyspace::documents(collection.name()), &mut report, Look::Documents(collection, &ready))
-            .await?;
+        let ready: Vec<&Index> = collection
+            .indexes()
+            .iter()
+            .filter(|index| index.state == IndexState::Ready)
+            .collect();
+        pages(
+            catalogue,
+            now_ms,
+            &keyspace::documents(collection.name()),
+            &mut report,
+            Look::Documents(collection, &ready),
+        )
+        .await?;
         for index in ready {
             let range = match index.unique {
                 true => keyspace::unique_entries(collection.name(), index.id),
@@ -105,13 +114,21 @@ async fn page(
             }
             Look::Entries(collection, index) => {
                 report.entries += 1;
-                let id = if index.unique { Uuid::from_slice(value).ok() } else { index::entry_id(index, key) };
+                let id = if index.unique {
+                    Uuid::from_slice(value).ok()
+                } else {
+                    index::entry_id(index, key)
+                };
                 let expected = match id {
                     Some(id) => expected(transaction, collection, index, id).await?,
                     None => Vec::new(),
                 };
                 if !expected.contains(key) {
-                    report.fault(format!("{}: an entry of {:?} is of no document", collection.name(), index.names()));
+                    report.fault(format!(
+                        "{}: an entry of {:?} is of no document",
+                        collection.name(),
+                        index.names()
+                    ));
                 }
             }
         }
@@ -135,13 +152,23 @@ async fn look_at_document(
     };
     for index in ready {
         let Ok(entries) = index::entries(collection, index, &document, &body) else {
-            report.fault(format!("{}/{}: does not fit into {:?}", collection.name(), document.id, index.names()));
+            report.fault(format!(
+                "{}/{}: does not fit into {:?}",
+                collection.name(),
+                document.id,
+                index.names()
+            ));
             continue;
         };
         for entry in entries {
             let held = transaction.get(&entry).await?;
             if !held.is_some_and(|held| !index.unique || held == document.id.as_bytes().as_slice()) {
-                report.fault(format!("{}/{}: lacks its entry in {:?}", collection.name(), document.id, index.names()));
+                report.fault(format!(
+                    "{}/{}: lacks its entry in {:?}",
+                    collection.name(),
+                    document.id,
+                    index.names()
+                ));
             }
         }
     }
@@ -157,5 +184,9 @@ async fn expected(
     let value = transaction.get(&keyspace::document(collection.name(), id)).await?;
     let document = value.and_then(|value| stored::decode(id, value));
     let parsed = document.and_then(|document| Some((serde_json::from_slice(&document.body).ok()?, document)));
-    Ok(parsed.and_then(|(body, document)| index::entries(collection, index, &document, &body).ok()).into_iter().flatten().collect())
+    Ok(parsed
+        .and_then(|(body, document)| index::entries(collection, index, &document, &body).ok())
+        .into_iter()
+        .flatten()
+        .collect())
 }

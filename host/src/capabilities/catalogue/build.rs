@@ -32,11 +32,14 @@ enum Step {
 pub async fn build_indexes(catalogue: &Catalogue, now_ms: impl Fn() -> u64) -> Result<(), CatalogueError> {
     loop {
         let state = catalogue.current();
-        let all = state.collections().flat_map(|collection| collection.indexes().iter().map(move |index| (collection, index)));
-        let mut open = all.filter(|(_, index)| {
-            !matches!(index.state, IndexState::Ready | IndexState::Failed { swept: true, .. })
-        });
-        let Some((collection, index)) = open.next() else { return Ok(()) };
+        let all = state
+            .collections()
+            .flat_map(|collection| collection.indexes().iter().map(move |index| (collection, index)));
+        let mut open =
+            all.filter(|(_, index)| !matches!(index.state, IndexState::Ready | IndexState::Failed { swept: true, .. }));
+        let Some((collection, index)) = open.next() else {
+            return Ok(());
+        };
         if index.state == IndexState::Building {
             build(catalogue, collection, index, &now_ms).await?;
         } else {
@@ -60,7 +63,10 @@ async fn build(
             Err(ended) => Err(ended),
         };
         match step {
-            Ok(Step::More { behind: reached, arrays: found }) => {
+            Ok(Step::More {
+                behind: reached,
+                arrays: found,
+            }) => {
                 merge(&mut arrays, &found);
                 (behind, size) = (Some(reached), PAGE);
             }
@@ -70,7 +76,10 @@ async fn build(
             }
             Ok(Step::InTheWay(documents)) => {
                 let documents = documents.iter().map(Uuid::to_string).collect();
-                break IndexState::Failed { documents, swept: false };
+                break IndexState::Failed {
+                    documents,
+                    swept: false,
+                };
             }
             // Somebody writes there: a smaller page is sooner done.
             Err(Ended::Conflict(_)) => {
@@ -100,7 +109,9 @@ async fn page(
     let rows = transaction.scan(&range, behind, size, Direction::Forward).await?;
     let (mut arrays, mut in_the_way) = (vec![false; index.parts.len()], Vec::new());
     for (key, value) in &rows {
-        let Some((_, id)) = keyspace::parse_document(key) else { continue };
+        let Some((_, id)) = keyspace::parse_document(key) else {
+            continue;
+        };
         let document = stored::decode(id, value.clone());
         let parsed = document.and_then(|document| Some((serde_json::from_slice(&document.body).ok()?, document)));
         let Some((body, document)) = parsed else {
@@ -118,7 +129,10 @@ async fn page(
         return Ok(Step::InTheWay(in_the_way));
     }
     match rows.last() {
-        Some((last, _)) if rows.len() == size => Ok(Step::More { behind: last.clone(), arrays }),
+        Some((last, _)) if rows.len() == size => Ok(Step::More {
+            behind: last.clone(),
+            arrays,
+        }),
         _ => Ok(Step::Done { arrays }),
     }
 }
@@ -135,7 +149,11 @@ async fn put(
             transaction.put(key, Bytes::new(), None);
             continue;
         }
-        match transaction.get(&key).await?.and_then(|held| Uuid::from_slice(&held).ok()) {
+        match transaction
+            .get(&key)
+            .await?
+            .and_then(|held| Uuid::from_slice(&held).ok())
+        {
             Some(held) if held != id => return Ok(vec![held, id]),
             _ => transaction.put(key, Bytes::copy_from_slice(id.as_bytes()), None),
         }
@@ -155,7 +173,10 @@ async fn sweep(
     };
     loop {
         let mut transaction = Transaction::begin(catalogue.engine().clone(), now_ms());
-        let swept = match transaction.scan(&range, None, SWEPT_AT_A_TIME, Direction::Forward).await {
+        let swept = match transaction
+            .scan(&range, None, SWEPT_AT_A_TIME, Direction::Forward)
+            .await
+        {
             Ok(rows) => {
                 let count = rows.len();
                 rows.into_iter().for_each(|(key, _)| transaction.delete(key));
@@ -170,13 +191,19 @@ async fn sweep(
             Err(ended) => return Err(ended.into()),
         }
     }
-    settle(catalogue, collection, index, now_ms(), |definition| match &mut definition.state {
-        IndexState::Failed { swept, .. } => {
-            *swept = true;
-            true
-        }
-        _ => false,
-    })
+    settle(
+        catalogue,
+        collection,
+        index,
+        now_ms(),
+        |definition| match &mut definition.state {
+            IndexState::Failed { swept, .. } => {
+                *swept = true;
+                true
+            }
+            _ => false,
+        },
+    )
     .await
 }
 
@@ -190,7 +217,9 @@ async fn settle(
 ) -> Result<(), CatalogueError> {
     let change = |definition: &mut Definition| {
         if let Some(collection) = definition.collections.get_mut(&**collection.name()) {
-            collection.indexes.retain_mut(|known| known.id != index.id || known.state != index.state || edit(known));
+            collection
+                .indexes
+                .retain_mut(|known| known.id != index.id || known.state != index.state || edit(known));
         }
         Ok(())
     };

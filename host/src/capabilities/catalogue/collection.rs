@@ -25,7 +25,12 @@ pub struct Collection {
 impl Collection {
     pub(super) fn new(name: &str, definition: &CollectionDefinition, schema: Arc<Schema>) -> Self {
         let indexes = definition.indexes.iter().map(Index::new).collect();
-        Self { name: name.into(), plugin: definition.plugin.as_str().into(), schema, indexes }
+        Self {
+            name: name.into(),
+            plugin: definition.plugin.as_str().into(),
+            schema,
+            indexes,
+        }
     }
 
     /// Its name.
@@ -60,16 +65,26 @@ impl Collection {
     pub fn check(&self, body: &Value) -> Result<(), Problem> {
         let Value::Object(object) = body else {
             let message = "the body must be a JSON object".to_owned();
-            return Err(Problem::Invalid(vec![Violation { pointer: String::new(), message }]));
+            return Err(Problem::Invalid(vec![Violation {
+                pointer: String::new(),
+                message,
+            }]));
         };
-        let reserved = RESERVED_FIELDS.iter().filter(|name| object.contains_key(**name)).map(|name| Violation {
-            pointer: format!("/{name}"),
-            message: format!("`{name}` is set by the host; leave it out"),
-        });
+        let reserved = RESERVED_FIELDS
+            .iter()
+            .filter(|name| object.contains_key(**name))
+            .map(|name| Violation {
+                pointer: format!("/{name}"),
+                message: format!("`{name}` is set by the host; leave it out"),
+            });
         let mut violations: Vec<Violation> = reserved.collect();
         violations.extend(self.schema.violations(body));
         violations.truncate(super::schema::MAX_VIOLATIONS);
-        if violations.is_empty() { Ok(()) } else { Err(Problem::Invalid(violations)) }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::Invalid(violations))
+        }
     }
 }
 
@@ -165,7 +180,10 @@ impl Field {
             Self::Owner => document.owner.map(|owner| Cow::Owned(Value::String(owner.to_string()))),
             Self::CreatedAt => Some(Cow::Owned(document.created_ms.into())),
             Self::UpdatedAt => Some(Cow::Owned(document.updated_ms.into())),
-            Self::Body(names) => names.iter().try_fold(body, |value, name| value.get(name)).map(Cow::Borrowed),
+            Self::Body(names) => names
+                .iter()
+                .try_fold(body, |value, name| value.get(name))
+                .map(Cow::Borrowed),
         }
     }
 }

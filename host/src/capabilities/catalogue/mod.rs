@@ -123,7 +123,12 @@ impl Catalogue {
         let definition = read(&mut transaction).await?;
         let state = state_of(&definition, &CatalogueState::default())?;
         let versions = watch::Sender::new(state.version);
-        Ok(Self { engine, current: ArcSwap::from_pointee(state), changing: Mutex::new(()), versions })
+        Ok(Self {
+            engine,
+            current: ArcSwap::from_pointee(state),
+            changing: Mutex::new(()),
+            versions,
+        })
     }
 
     /// The version that calls start with.
@@ -145,7 +150,9 @@ impl Catalogue {
     /// their documents; an index that it no longer names is retired, a new one on existing documents is built.
     pub async fn declare(&self, plugin: &str, resources: &[Resource], now_ms: u64) -> Result<(), CatalogueError> {
         self.change(now_ms, |definition| {
-            resources.iter().try_for_each(|resource| declare(definition, plugin, resource))
+            resources
+                .iter()
+                .try_for_each(|resource| declare(definition, plugin, resource))
         })
         .await
     }
@@ -192,13 +199,21 @@ impl Catalogue {
         let state = state_of(&edited, &self.current.load())?;
         let text = serde_json::to_vec(&edited).map_err(|error| CatalogueError::Unreadable(error.to_string()))?;
         transaction.put(keyspace::catalogue_part(DEFINITION), text.into(), None);
-        transaction.put(keyspace::catalogue(), Bytes::copy_from_slice(&edited.version.to_be_bytes()), None);
+        transaction.put(
+            keyspace::catalogue(),
+            Bytes::copy_from_slice(&edited.version.to_be_bytes()),
+            None,
+        );
         Ok(Some(state))
     }
 }
 
 fn retryable(ended: Ended) -> Result<Ended, Ended> {
-    if matches!(ended, Ended::Conflict(_)) { Ok(ended) } else { Err(ended) }
+    if matches!(ended, Ended::Conflict(_)) {
+        Ok(ended)
+    } else {
+        Err(ended)
+    }
 }
 
 async fn read(transaction: &mut Transaction) -> Result<Definition, CatalogueError> {
@@ -212,30 +227,41 @@ async fn read(transaction: &mut Transaction) -> Result<Definition, CatalogueErro
 fn state_of(definition: &Definition, before: &CatalogueState) -> Result<CatalogueState, CatalogueError> {
     let mut collections = BTreeMap::new();
     for (name, collection) in &definition.collections {
-        let known = before.collection(name).map(|known| known.schema()).filter(|known| **known.text() == collection.schema);
+        let known = before
+            .collection(name)
+            .map(|known| known.schema())
+            .filter(|known| **known.text() == collection.schema);
         let schema = match known {
             Some(known) => Arc::clone(known),
             None => Arc::new(compile(name, &collection.schema)?),
         };
         collections.insert(name.clone(), Arc::new(Collection::new(name, collection, schema)));
     }
-    Ok(CatalogueState { version: definition.version, collections })
+    Ok(CatalogueState {
+        version: definition.version,
+        collections,
+    })
 }
 
 fn compile(collection: &str, schema: &serde_json::Value) -> Result<Schema, CatalogueError> {
-    Schema::compile(Arc::new(schema.clone()))
-        .map_err(|reason| CatalogueError::Schema { collection: collection.to_owned(), reason })
+    Schema::compile(Arc::new(schema.clone())).map_err(|reason| CatalogueError::Schema {
+        collection: collection.to_owned(),
+        reason,
+    })
 }
 
 fn declare(definition: &mut Definition, plugin: &str, resource: &Resource) -> Result<(), CatalogueError> {
     let schema = compile(&resource.name, &resource.schema)?;
     check_indexes(resource)?;
     let is_new = !definition.collections.contains_key(&resource.name);
-    let collection = definition.collections.entry(resource.name.clone()).or_insert_with(|| CollectionDefinition {
-        plugin: plugin.to_owned(),
-        schema: (*resource.schema).clone(),
-        indexes: Vec::new(),
-    });
+    let collection = definition
+        .collections
+        .entry(resource.name.clone())
+        .or_insert_with(|| CollectionDefinition {
+            plugin: plugin.to_owned(),
+            schema: (*resource.schema).clone(),
+            indexes: Vec::new(),
+        });
     if collection.plugin != plugin {
         let (collection, plugin) = (resource.name.clone(), collection.plugin.clone());
         return Err(CatalogueError::Taken { collection, plugin });
@@ -261,8 +287,18 @@ fn declare(definition: &mut Definition, plugin: &str, resource: &Resource) -> Re
         let id = definition.next_index;
         definition.next_index += 1;
         let arrays = fields.iter().map(|field| may_be_array(&schema, &field.path)).collect();
-        let state = if is_new { IndexState::Ready } else { IndexState::Building };
-        collection.indexes.push(IndexDefinition { id, fields: fields.clone(), unique, arrays, state });
+        let state = if is_new {
+            IndexState::Ready
+        } else {
+            IndexState::Building
+        };
+        collection.indexes.push(IndexDefinition {
+            id,
+            fields: fields.clone(),
+            unique,
+            arrays,
+            state,
+        });
     }
     Ok(())
 }
@@ -289,7 +325,10 @@ fn check_indexes(resource: &Resource) -> Result<(), CatalogueError> {
     };
     let all: Vec<&Vec<IndexField>> = resource.indexes.iter().chain(&resource.unique).collect();
     if let Some(one_too_many) = all.get(MAX_INDEXES) {
-        return Err(refuse(one_too_many, &format!("a collection has at most {MAX_INDEXES} indexes")));
+        return Err(refuse(
+            one_too_many,
+            &format!("a collection has at most {MAX_INDEXES} indexes"),
+        ));
     }
     for fields in all {
         if fields.is_empty() || fields.len() > MAX_INDEX_FIELDS {

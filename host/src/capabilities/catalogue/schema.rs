@@ -56,12 +56,19 @@ impl Schema {
         let compiled = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()
-            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES))
+            .with_pattern_options(
+                PatternOptions::regex()
+                    .size_limit(MAX_PATTERN_BYTES)
+                    .dfa_size_limit(MAX_PATTERN_BYTES),
+            )
             .should_validate_formats(true)
             .build(&text);
         match compiled {
             Ok(validator) => Ok(Self { text, validator }),
-            Err(error) => Err(format!("{error} (at {:?} of the schema)", error.instance_path().as_str())),
+            Err(error) => Err(format!(
+                "{error} (at {:?} of the schema)",
+                error.instance_path().as_str()
+            )),
         }
     }
 
@@ -85,7 +92,10 @@ impl Schema {
     pub fn field(&self, path: &str) -> Option<FieldKind> {
         let mut level = self.parts(&[&self.text]);
         for name in path.split('.') {
-            let described: Vec<&Value> = level.iter().filter_map(|part| part.get("properties")?.get(name)).collect();
+            let described: Vec<&Value> = level
+                .iter()
+                .filter_map(|part| part.get("properties")?.get(name))
+                .collect();
             if described.is_empty() {
                 let closed = |part: &&Value| {
                     part.get("properties").is_some() || part.get("additionalProperties") == Some(&Value::Bool(false))
@@ -103,9 +113,19 @@ impl Schema {
         let mut next = 0;
         while let Some(part) = parts.get(next).copied() {
             next += 1;
-            let reference = part.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
-            let combined = ["allOf", "anyOf", "oneOf"].iter().filter_map(|word| part.get(word)?.as_array()).flatten();
-            for found in reference.and_then(|pointer| self.text.pointer(pointer)).into_iter().chain(combined) {
+            let reference = part
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|target| target.strip_prefix('#'));
+            let combined = ["allOf", "anyOf", "oneOf"]
+                .iter()
+                .filter_map(|word| part.get(word)?.as_array())
+                .flatten();
+            for found in reference
+                .and_then(|pointer| self.text.pointer(pointer))
+                .into_iter()
+                .chain(combined)
+            {
                 if parts.len() < MAX_STEPS {
                     parts.push(found);
                 }
@@ -131,7 +151,12 @@ impl Schema {
             Some(Value::String(name)) => vec![name],
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
             // What refers to others is what they are.
-            _ if ["$ref", "allOf", "anyOf", "oneOf"].iter().any(|word| part.get(word).is_some()) => return Vec::new(),
+            _ if ["$ref", "allOf", "anyOf", "oneOf"]
+                .iter()
+                .any(|word| part.get(word).is_some()) =>
+            {
+                return Vec::new();
+            }
             _ => return vec![FieldKind::Any],
         };
         let kind_of = |name: &str| match name {
@@ -141,7 +166,9 @@ impl Schema {
             "boolean" => FieldKind::Boolean,
             "object" => FieldKind::Object,
             "array" => {
-                let items = part.get("items").map_or(FieldKind::Any, |items| self.kind(&self.parts(&[items])));
+                let items = part
+                    .get("items")
+                    .map_or(FieldKind::Any, |items| self.kind(&self.parts(&[items])));
                 FieldKind::Array(Box::new(items))
             }
             _ => FieldKind::Any,
@@ -178,14 +205,22 @@ mod tests {
         assert_eq!(kind("size"), Some(FieldKind::Number));
         assert_eq!(kind("tags"), Some(FieldKind::Array(Box::new(FieldKind::Text))));
         assert_eq!(kind("maker.name"), Some(FieldKind::Text));
-        assert_eq!((kind("maker"), kind("free")), (Some(FieldKind::Object), Some(FieldKind::Object)));
-        assert_eq!((kind("open"), kind("free.any")), (Some(FieldKind::Any), Some(FieldKind::Any)));
+        assert_eq!(
+            (kind("maker"), kind("free")),
+            (Some(FieldKind::Object), Some(FieldKind::Object))
+        );
+        assert_eq!(
+            (kind("open"), kind("free.any")),
+            (Some(FieldKind::Any), Some(FieldKind::Any))
+        );
         assert_eq!((kind("colour"), kind("maker.colour")), (None, None));
     }
 
     #[test]
     fn a_reference_to_itself_ends() {
-        let schema = schema(json!({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}}}));
+        let schema = schema(
+            json!({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}}}),
+        );
         assert_eq!(schema.field("a"), Some(FieldKind::Text));
     }
 
@@ -196,7 +231,10 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].pointer, "/a~1b/1");
         assert!(!found[0].message.contains("secret"), "{}", found[0].message);
-        assert_eq!(schema.violations(&json!({"a/b": vec!["x"; 1_000]})).len(), MAX_VIOLATIONS);
+        assert_eq!(
+            schema.violations(&json!({"a/b": vec!["x"; 1_000]})).len(),
+            MAX_VIOLATIONS
+        );
     }
 
     #[test]

@@ -17,14 +17,20 @@ pub struct Cursors {
 impl Cursors {
     /// With a key that outlives the process, so that a client can go on after a restart.
     pub fn new(key: [u8; 32]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&key.into()), key }
+        Self {
+            cipher: XChaCha20Poly1305::new(&key.into()),
+            key,
+        }
     }
 
     /// The cursor for a position. The same position gives the same cursor: the nonce is a keyed hash of all that is
     /// sealed, so that none is ever used for two messages.
     pub fn seal(&self, bound_to: &[u8], position: &[u8]) -> Option<String> {
         let nonce = self.nonce(bound_to, position)?;
-        let payload = Payload { msg: position, aad: bound_to };
+        let payload = Payload {
+            msg: position,
+            aad: bound_to,
+        };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).ok()?;
         Some(BASE64URL_NOPAD.encode(&[nonce.as_slice(), &sealed].concat()))
     }
@@ -33,7 +39,15 @@ impl Cursors {
     pub fn open(&self, bound_to: &[u8], cursor: &str) -> Option<Vec<u8>> {
         let sealed = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?;
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-        self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: bound_to }).ok()
+        self.cipher
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: sealed,
+                    aad: bound_to,
+                },
+            )
+            .ok()
     }
 
     fn nonce(&self, bound_to: &[u8], position: &[u8]) -> Option<[u8; NONCE_BYTES]> {
@@ -67,7 +81,11 @@ mod tests {
         for place in 0..cursor.len() {
             let mut forged = cursor.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
-            assert_eq!(cursors.open(b"query", std::str::from_utf8(&forged).unwrap()), None, "byte {place}");
+            assert_eq!(
+                cursors.open(b"query", std::str::from_utf8(&forged).unwrap()),
+                None,
+                "byte {place}"
+            );
         }
         for forged in ["", "A", "%%%", &cursor[..20]] {
             assert_eq!(cursors.open(b"query", forged), None);

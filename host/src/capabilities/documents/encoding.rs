@@ -78,7 +78,10 @@ pub fn invert(encoding: &mut [u8]) {
 
 /// The first byte string behind all that start with `prefix`, which holds a byte below 0xFF: every encoding does.
 pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
-    let kept = prefix.iter().rposition(|&byte| byte < u8::MAX).map_or(0, |last| last + 1);
+    let kept = prefix
+        .iter()
+        .rposition(|&byte| byte < u8::MAX)
+        .map_or(0, |last| last + 1);
     let mut end = prefix[..kept].to_vec();
     if let Some(last) = end.last_mut() {
         *last += 1;
@@ -100,7 +103,10 @@ fn encode_text(text: &str, out: &mut Vec<u8>) {
 /// A number as the nearest f64 and, for an integer, what that is off by. Rounding keeps the order, so that comparing the
 /// two one after the other compares exactly, also an integer with a fraction.
 fn encode_number(number: &Number, out: &mut Vec<u8>) {
-    let integer = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    let integer = number
+        .as_i64()
+        .map(i128::from)
+        .or_else(|| number.as_u64().map(i128::from));
     let (nearest, rest) = match integer {
         // At most 64 bits: the nearest f64 is at most 1,024 away.
         Some(integer) => (integer as f64, (integer - (integer as f64) as i128) as i16),

@@ -25,7 +25,12 @@ fn compare(left: &Value, right: &Value) -> Ordering {
 }
 
 fn compare_numbers(left: &Number, right: &Number) -> Ordering {
-    let integer = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    let integer = |number: &Number| {
+        number
+            .as_i64()
+            .map(i128::from)
+            .or_else(|| number.as_u64().map(i128::from))
+    };
     match (integer(left), integer(right)) {
         (Some(left), Some(right)) => left.cmp(&right),
         (Some(left), None) => compare_mixed(left, right.as_f64().unwrap()),
@@ -39,7 +44,9 @@ fn compare_mixed(integer: i128, float: f64) -> Ordering {
         return if float > 0.0 { Ordering::Less } else { Ordering::Greater };
     }
     let whole = float.floor();
-    integer.cmp(&(whole as i128)).then(if float > whole { Ordering::Less } else { Ordering::Equal })
+    integer
+        .cmp(&(whole as i128))
+        .then(if float > whole { Ordering::Less } else { Ordering::Equal })
 }
 
 fn number() -> impl Strategy<Value = Value> {
@@ -48,7 +55,9 @@ fn number() -> impl Strategy<Value = Value> {
         any::<u64>().prop_map(Value::from),
         (-3i64..3).prop_map(Value::from),
         (-3.0f64..3.0).prop_map(Value::from),
-        any::<f64>().prop_filter("finite", |float| float.is_finite()).prop_map(Value::from),
+        any::<f64>()
+            .prop_filter("finite", |float| float.is_finite())
+            .prop_map(Value::from),
         // Around the places where f64 stops telling integers apart.
         (52u32..64, -2i64..3).prop_map(|(bit, off)| Value::from((1u64 << bit).wrapping_add_signed(off))),
         (52u32..63, -2i64..3).prop_map(|(bit, off)| Value::from(-(1i64 << bit).wrapping_add(off))),
@@ -114,5 +123,8 @@ fn an_absent_field_counts_as_null() {
 fn a_string_of_1024_bytes_is_indexed_and_a_longer_one_is_not() {
     assert!(!is_too_long(&encoded(&json!("a".repeat(1_024)))));
     assert!(is_too_long(&encoded(&json!("a".repeat(1_025)))));
-    assert!(is_too_long(&encoded(&json!("\0".repeat(513)))), "an escaped NUL takes two bytes");
+    assert!(
+        is_too_long(&encoded(&json!("\0".repeat(513)))),
+        "an escaped NUL takes two bytes"
+    );
 }

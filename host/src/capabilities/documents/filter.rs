@@ -49,9 +49,15 @@ impl Predicate {
             Some(Value::Array(elements)) => Some(elements),
             _ => None,
         };
-        let scalar = || value.as_deref().map_or_else(|| encoding::null().to_vec(), encoding::encoded);
+        let scalar = || {
+            value
+                .as_deref()
+                .map_or_else(|| encoding::null().to_vec(), encoding::encoded)
+        };
         match (&self.test, elements) {
-            (Test::OneOf(set), Some(elements)) => elements.iter().any(|element| set.contains(&encoding::encoded(element))),
+            (Test::OneOf(set), Some(elements)) => {
+                elements.iter().any(|element| set.contains(&encoding::encoded(element)))
+            }
             (Test::OneOf(set), None) => set.contains(&scalar()),
             (Test::Not(other), Some(elements)) => elements.iter().all(|element| encoding::encoded(element) != *other),
             (Test::Not(other), None) => scalar() != *other,
@@ -96,11 +102,24 @@ impl Question {
         if let Scope::Owned(account) = scope {
             let owner = encoding::encoded(&Value::String(account.to_string()));
             let test = Test::OneOf(BTreeSet::from([owner]));
-            predicates.push(Predicate { field: Field::Owner, path: "owner".to_owned(), test });
+            predicates.push(Predicate {
+                field: Field::Owner,
+                path: "owner".to_owned(),
+                test,
+            });
         }
         let (sort, ids_descend) = order(collection, &selection.sort)?;
-        let limit = if selection.limit == 0 { DEFAULT_LIMIT } else { selection.limit };
-        Ok(Self { predicates, sort, ids_descend, limit: limit as usize })
+        let limit = if selection.limit == 0 {
+            DEFAULT_LIMIT
+        } else {
+            selection.limit
+        };
+        Ok(Self {
+            predicates,
+            sort,
+            ids_descend,
+            limit: limit as usize,
+        })
     }
 
     /// Where a document stands in the order: positions compare as bytes.
@@ -117,7 +136,11 @@ impl Question {
 
     /// Whether all conditions hold for a document, but those that are known to.
     pub fn holds(&self, document: &Document, body: &Value, served: &[usize]) -> bool {
-        let mut open = self.predicates.iter().enumerate().filter(|(number, _)| !served.contains(number));
+        let mut open = self
+            .predicates
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| !served.contains(number));
         open.all(|(_, predicate)| predicate.holds(document, body))
     }
 }
@@ -125,10 +148,16 @@ impl Question {
 fn check_sizes(selection: &Selection) -> Result<(), Error> {
     let refuse = |code, message: String| Err(Error::BadSelection { code, message });
     if selection.filters.len() > MAX_FILTERS {
-        return refuse("too_many_filters", format!("a query has at most {MAX_FILTERS} conditions"));
+        return refuse(
+            "too_many_filters",
+            format!("a query has at most {MAX_FILTERS} conditions"),
+        );
     }
     if selection.sort.len() > MAX_SORT_KEYS {
-        return refuse("too_many_sort_keys", format!("a query has at most {MAX_SORT_KEYS} sort keys"));
+        return refuse(
+            "too_many_sort_keys",
+            format!("a query has at most {MAX_SORT_KEYS} sort keys"),
+        );
     }
     if selection.limit > MAX_LIMIT {
         return refuse("bad_limit", format!("`limit` is 1 to {MAX_LIMIT}"));
@@ -148,19 +177,32 @@ fn kind_of(collection: &Collection, path: &str) -> Result<FieldKind, Error> {
 fn order(collection: &Collection, orders: &[Order]) -> Result<(Vec<SortKey>, bool), Error> {
     let mut sort: Vec<SortKey> = Vec::new();
     let mut ids_descend = None;
-    for Order { field: path, descending } in orders {
+    for Order {
+        field: path,
+        descending,
+    } in orders
+    {
         if matches!(kind_of(collection, path)?, FieldKind::Array(_) | FieldKind::Object) {
             let message = format!("`{path}` holds arrays or objects, which have no order");
-            return Err(Error::BadSelection { code: "bad_sort", message });
+            return Err(Error::BadSelection {
+                code: "bad_sort",
+                message,
+            });
         }
         let (field, descending) = (Field::parse(path), *descending);
         if field == Field::Id {
             ids_descend = ids_descend.or(Some(descending));
         } else if ids_descend.is_none() {
-            sort.push(SortKey { field, path: path.clone(), descending });
+            sort.push(SortKey {
+                field,
+                path: path.clone(),
+                descending,
+            });
         }
     }
-    let last = sort.last().map(|last| (last.field == Field::CreatedAt, last.descending));
+    let last = sort
+        .last()
+        .map(|last| (last.field == Field::CreatedAt, last.descending));
     let ids_descend = ids_descend.unwrap_or_else(|| last.is_some_and(|(_, descending)| descending));
     if last == Some((true, ids_descend)) {
         sort.pop();
@@ -171,16 +213,25 @@ fn order(collection: &Collection, orders: &[Order]) -> Result<(Vec<SortKey>, boo
 fn predicate(collection: &Collection, clause: &Clause) -> Result<Predicate, Error> {
     let kind = kind_of(collection, &clause.field)?;
     let field = Field::parse(&clause.field);
-    let refuse = |message: String| Error::BadSelection { code: "bad_filter", message };
+    let refuse = |message: String| Error::BadSelection {
+        code: "bad_filter",
+        message,
+    };
     let path = &clause.field;
     if kind == FieldKind::Object {
-        return Err(refuse(format!("`{path}` is an object: name one of its fields, as in `{path}.name`")));
+        return Err(refuse(format!(
+            "`{path}` is an object: name one of its fields, as in `{path}.name`"
+        )));
     }
     let is_array = matches!(kind, FieldKind::Array(_));
     if is_array && !matches!(clause.operator, Operator::Eq | Operator::Ne | Operator::OneOf) {
-        return Err(refuse(format!("`{path}` is an array: only eq, ne and one-of compare with its elements")));
+        return Err(refuse(format!(
+            "`{path}` is an array: only eq, ne and one-of compare with its elements"
+        )));
     }
-    let value = |value: &Value| comparable(&field, &kind, value).ok_or_else(|| refuse(format!("`{path}` can't be compared with {value}")));
+    let value = |value: &Value| {
+        comparable(&field, &kind, value).ok_or_else(|| refuse(format!("`{path}` can't be compared with {value}")))
+    };
     let test = match clause.operator {
         Operator::Eq => Test::OneOf(BTreeSet::from([encoding::encoded(&value(&clause.value)?)])),
         Operator::Ne => Test::Not(encoding::encoded(&value(&clause.value)?)),
@@ -189,7 +240,11 @@ fn predicate(collection: &Collection, clause: &Clause) -> Result<Predicate, Erro
                 let encoded = values.iter().map(|one| Ok(encoding::encoded(&value(one)?)));
                 Test::OneOf(encoded.collect::<Result<_, Error>>()?)
             }
-            _ => return Err(refuse(format!("one-of on `{path}` needs an array of 1 to {MAX_ONE_OF} values"))),
+            _ => {
+                return Err(refuse(format!(
+                    "one-of on `{path}` needs an array of 1 to {MAX_ONE_OF} values"
+                )));
+            }
         },
         Operator::Prefix => match &clause.value {
             Value::String(start) if !matches!(field, Field::CreatedAt | Field::UpdatedAt) => {
@@ -206,7 +261,11 @@ fn predicate(collection: &Collection, clause: &Clause) -> Result<Predicate, Erro
                 .ok_or_else(|| refuse(format!("`{path}`: only numbers and strings are smaller or larger")))?
         }
     };
-    Ok(Predicate { field, path: path.clone(), test })
+    Ok(Predicate {
+        field,
+        path: path.clone(),
+        test,
+    })
 }
 
 fn within(operator: Operator, bound: &Value) -> Option<Test> {

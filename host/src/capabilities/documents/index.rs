@@ -24,19 +24,33 @@ pub fn entries(
 ) -> Result<BTreeSet<Key>, Violation> {
     let mut rows = vec![Vec::new()];
     for (part, declared) in index.parts.iter().zip(&index.declared) {
-        let refuse = |message: String| Violation { pointer: pointer(&declared.path), message };
+        let refuse = |message: String| Violation {
+            pointer: pointer(&declared.path),
+            message,
+        };
         let values = encoded_values(part, document, body);
         if values.iter().any(|value| encoding::is_too_long(value)) {
             let limit = encoding::MAX_INDEXED_BYTES;
             return Err(refuse(format!("an indexed string holds at most {limit} bytes")));
         }
-        let values: Vec<_> = values.into_iter().filter(|value| !index.unique || *value != encoding::null()).collect();
+        let values: Vec<_> = values
+            .into_iter()
+            .filter(|value| !index.unique || *value != encoding::null())
+            .collect();
         if rows.len() * values.len() > MAX_ELEMENTS {
-            return Err(refuse(format!("an indexed array holds at most {MAX_ELEMENTS} different elements")));
+            return Err(refuse(format!(
+                "an indexed array holds at most {MAX_ELEMENTS} different elements"
+            )));
         }
-        rows = rows.iter().flat_map(|row| values.iter().map(|value| appended(row, value, part.descending))).collect();
+        rows = rows
+            .iter()
+            .flat_map(|row| values.iter().map(|value| appended(row, value, part.descending)))
+            .collect();
     }
-    Ok(rows.into_iter().map(|row| entry(collection, index, row, document)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| entry(collection, index, row, document))
+        .collect())
 }
 
 fn entry(collection: &Collection, index: &Index, mut row: Vec<u8>, document: &Document) -> Key {
@@ -90,5 +104,7 @@ pub fn arrays(index: &Index, document: &Document, body: &Value) -> Vec<bool> {
 }
 
 fn pointer(path: &str) -> String {
-    path.split('.').map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
+    path.split('.')
+        .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+        .collect()
 }

@@ -97,13 +97,19 @@ impl Documents<'_> {
     pub async fn get_many(&mut self, ids: &[String]) -> Result<Vec<Option<Document>>, Error> {
         if ids.len() > MAX_GET_MANY {
             let message = format!("at most {MAX_GET_MANY} documents are read at a time");
-            return Err(Error::BadSelection { code: "too_many_ids", message });
+            return Err(Error::BadSelection {
+                code: "too_many_ids",
+                message,
+            });
         }
         // A text that is no id finds nothing, as the nil id does.
         let ids: Vec<Uuid> = ids.iter().map(|id| parse_id(id).unwrap_or_default()).collect();
         let keys: Vec<Key> = ids.iter().map(|id| self.key(*id)).collect();
         let values = self.transaction.get_many(&keys).await?;
-        ids.into_iter().zip(values).map(|(id, value)| self.visible(id, value)).collect()
+        ids.into_iter()
+            .zip(values)
+            .map(|(id, value)| self.visible(id, value))
+            .collect()
     }
 
     /// Stores a new document, which belongs to the caller.
@@ -163,7 +169,10 @@ impl Documents<'_> {
         self.collection.check(body)?;
         let text = json::print(body);
         if text.len() > MAX_BODY_BYTES {
-            return Err(invalid(String::new(), format!("a body holds at most {MAX_BODY_BYTES} bytes")));
+            return Err(invalid(
+                String::new(),
+                format!("a body holds at most {MAX_BODY_BYTES} bytes"),
+            ));
         }
         Ok(text)
     }
@@ -183,11 +192,7 @@ impl Documents<'_> {
     }
 
     /// Writes or removes a document with its index entries and records the change.
-    async fn store(
-        &mut self,
-        old: Option<(&Document, &Value)>,
-        new: Option<(&Document, &Value)>,
-    ) -> Result<(), Error> {
+    async fn store(&mut self, old: Option<(&Document, &Value)>, new: Option<(&Document, &Value)>) -> Result<(), Error> {
         self.catalogue.check(self.transaction).await?;
         let collection = self.collection;
         for index in collection.indexes().iter().filter(|index| index.is_maintained()) {
@@ -235,11 +240,17 @@ impl Documents<'_> {
                 self.transaction.put(key.clone(), bytes::Bytes::new(), None);
                 continue;
             }
-            if self.transaction.get(key).await?.is_some_and(|held| held != id.as_bytes().as_slice()) {
+            if self
+                .transaction
+                .get(key)
+                .await?
+                .is_some_and(|held| held != id.as_bytes().as_slice())
+            {
                 let fields = index.names().join("`, `");
                 return Err(Problem::Conflict(format!("another document has the same `{fields}`")).into());
             }
-            self.transaction.put(key.clone(), bytes::Bytes::copy_from_slice(id.as_bytes()), None);
+            self.transaction
+                .put(key.clone(), bytes::Bytes::copy_from_slice(id.as_bytes()), None);
         }
         Ok(())
     }
@@ -256,7 +267,11 @@ impl Documents<'_> {
     }
 
     fn damaged(&self) -> Error {
-        Ended::Unavailable(format!("a document of `{}` is damaged; see `portcullis verify`", self.collection.name())).into()
+        Ended::Unavailable(format!(
+            "a document of `{}` is damaged; see `portcullis verify`",
+            self.collection.name()
+        ))
+        .into()
     }
 }
 

@@ -51,13 +51,27 @@ impl Path<'_> {
 
 /// All ways, best first; the last one is to look at every document.
 pub fn paths<'a>(collection: &'a Collection, question: &Question) -> Vec<Path<'a>> {
-    let ready = || collection.indexes().iter().filter(|index| index.state == IndexState::Ready);
-    let points = ready().filter(|index| index.unique).filter_map(|index| unique(collection, index, question));
-    let indexes = ready().filter(|index| !index.unique).filter_map(|index| through(collection, index, question));
+    let ready = || {
+        collection
+            .indexes()
+            .iter()
+            .filter(|index| index.state == IndexState::Ready)
+    };
+    let points = ready()
+        .filter(|index| index.unique)
+        .filter_map(|index| unique(collection, index, question));
+    let indexes = ready()
+        .filter(|index| !index.unique)
+        .filter_map(|index| through(collection, index, question));
     let mut paths: Vec<Path<'a>> = ids(question).into_iter().chain(points).chain(indexes).collect();
     let order = question.sort.is_empty().then_some(direction(!question.ids_descend));
     let source = Source::Documents(keyspace::documents(collection.name()));
-    paths.push(Path { source, served: Vec::new(), bound: 0, order });
+    paths.push(Path {
+        source,
+        served: Vec::new(),
+        bound: 0,
+        order,
+    });
     paths.sort_by_key(|path| (rank(path, question), usize::MAX - path.bound));
     paths
 }
@@ -71,9 +85,16 @@ pub fn index_to_declare(question: &Question) -> Vec<String> {
         }
     };
     let is_equal = |test: &Test| matches!(test, Test::OneOf(set) if set.len() == 1);
-    question.predicates.iter().filter(|one| is_equal(&one.test)).for_each(|one| add(&one.path, false));
+    question
+        .predicates
+        .iter()
+        .filter(|one| is_equal(&one.test))
+        .for_each(|one| add(&one.path, false));
     if question.sort.is_empty() {
-        let range = question.predicates.iter().find(|one| !is_equal(&one.test) && !matches!(one.test, Test::Not(_)));
+        let range = question
+            .predicates
+            .iter()
+            .find(|one| !is_equal(&one.test) && !matches!(one.test, Test::Not(_)));
         range.into_iter().for_each(|one| add(&one.path, false));
     }
     question.sort.iter().for_each(|key| add(&key.path, key.descending));
@@ -81,7 +102,11 @@ pub fn index_to_declare(question: &Question) -> Vec<String> {
 }
 
 fn direction(forward: bool) -> Direction {
-    if forward { Direction::Forward } else { Direction::Backward }
+    if forward {
+        Direction::Forward
+    } else {
+        Direction::Backward
+    }
 }
 
 fn rank(path: &Path<'_>, question: &Question) -> u8 {
@@ -95,11 +120,18 @@ fn rank(path: &Path<'_>, question: &Question) -> u8 {
 }
 
 /// The values that a field must equal, with the number of the condition that says so.
-fn equal<'q>(question: &'q Question, field: &crate::capabilities::catalogue::Field) -> Option<(usize, &'q BTreeSet<Vec<u8>>)> {
-    let sets = question.predicates.iter().enumerate().filter_map(|(number, predicate)| match &predicate.test {
-        Test::OneOf(set) if predicate.field == *field => Some((number, set)),
-        _ => None,
-    });
+fn equal<'q>(
+    question: &'q Question,
+    field: &crate::capabilities::catalogue::Field,
+) -> Option<(usize, &'q BTreeSet<Vec<u8>>)> {
+    let sets = question
+        .predicates
+        .iter()
+        .enumerate()
+        .filter_map(|(number, predicate)| match &predicate.test {
+            Test::OneOf(set) if predicate.field == *field => Some((number, set)),
+            _ => None,
+        });
     sets.min_by_key(|(_, set)| set.len())
 }
 
@@ -112,15 +144,27 @@ fn single<'q>(question: &'q Question, field: &crate::capabilities::catalogue::Fi
 }
 
 fn ids<'a>(question: &Question) -> Option<Path<'a>> {
-    let (number, predicate) =
-        question.predicates.iter().enumerate().find(|(_, one)| one.field == crate::capabilities::catalogue::Field::Id)?;
+    let (number, predicate) = question
+        .predicates
+        .iter()
+        .enumerate()
+        .find(|(_, one)| one.field == crate::capabilities::catalogue::Field::Id)?;
     let Test::OneOf(set) = &predicate.test else {
         return None;
     };
     // The encoding of a string without NUL: a mark, the text, two bytes at the end.
-    let text = |encoded: &Vec<u8>| encoded.get(1..encoded.len().saturating_sub(2)).map(|text| String::from_utf8_lossy(text).into_owned());
+    let text = |encoded: &Vec<u8>| {
+        encoded
+            .get(1..encoded.len().saturating_sub(2))
+            .map(|text| String::from_utf8_lossy(text).into_owned())
+    };
     let ids = set.iter().filter_map(text).collect();
-    Some(Path { source: Source::Ids(ids), served: vec![number], bound: 1, order: None })
+    Some(Path {
+        source: Source::Ids(ids),
+        served: vec![number],
+        bound: 1,
+        order: None,
+    })
 }
 
 fn unique<'a>(collection: &Collection, index: &Index, question: &Question) -> Option<Path<'a>> {
@@ -135,7 +179,12 @@ fn unique<'a>(collection: &Collection, index: &Index, question: &Question) -> Op
         served.push(number);
     }
     let key = keyspace::unique_entry(collection.name(), index.id, &fixed);
-    Some(Path { source: Source::Unique(vec![key]), served, bound: index.parts.len(), order: None })
+    Some(Path {
+        source: Source::Unique(vec![key]),
+        served,
+        bound: index.parts.len(),
+        order: None,
+    })
 }
 
 /// The way through an index, where it narrows the question or has its order. A field that may be an array has an entry
@@ -143,7 +192,9 @@ fn unique<'a>(collection: &Collection, index: &Index, question: &Question) -> Op
 fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -> Option<Path<'a>> {
     let (mut fixed, mut served) = (Vec::new(), Vec::new());
     for part in &index.parts {
-        let Some((number, value)) = single(question, &part.field) else { break };
+        let Some((number, value)) = single(question, &part.field) else {
+            break;
+        };
         fixed.extend(directed(value, part.descending));
         served.push(number);
     }
@@ -156,7 +207,16 @@ fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -
     let mut starts = vec![range_of(collection, index, &fixed)];
     if let Some(next) = rest.first() {
         if let Some((number, set)) = equal(question, &next.field) {
-            starts = set.iter().map(|value| range_of(collection, index, &[&fixed[..], &directed(value, next.descending)].concat())).collect();
+            starts = set
+                .iter()
+                .map(|value| {
+                    range_of(
+                        collection,
+                        index,
+                        &[&fixed[..], &directed(value, next.descending)].concat(),
+                    )
+                })
+                .collect();
             served.push(number);
             order = None;
             bound += 1;
@@ -169,27 +229,52 @@ fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -
     if bound == 0 && order.is_none() {
         return None;
     }
-    Some(Path { source: Source::Index { index, fixed, ranges: starts }, served, bound, order })
+    Some(Path {
+        source: Source::Index {
+            index,
+            fixed,
+            ranges: starts,
+        },
+        served,
+        bound,
+        order,
+    })
 }
 
 /// The direction in which the fields behind the fixed ones are exactly the order asked for.
 fn matching_order(index: &Index, fixed: usize, question: &Question) -> Option<Direction> {
     let rest = &index.parts[fixed..];
-    if rest.len() != question.sort.len() || !rest.iter().zip(&question.sort).all(|(part, key)| part.field == key.field) {
+    if rest.len() != question.sort.len()
+        || !rest
+            .iter()
+            .zip(&question.sort)
+            .all(|(part, key)| part.field == key.field)
+    {
         return None;
     }
     let same = |reversed: bool| {
-        let keys = rest.iter().zip(&question.sort).all(|(part, key)| (part.descending != key.descending) == reversed);
+        let keys = rest
+            .iter()
+            .zip(&question.sort)
+            .all(|(part, key)| (part.descending != key.descending) == reversed);
         keys && (index.ids_descend() != question.ids_descend) == reversed
     };
-    [false, true].into_iter().find(|reversed| same(*reversed)).map(|reversed| direction(!reversed))
+    [false, true]
+        .into_iter()
+        .find(|reversed| same(*reversed))
+        .map(|reversed| direction(!reversed))
 }
 
 /// All range conditions on a field, as one.
-fn bounds(question: &Question, field: &crate::capabilities::catalogue::Field) -> Option<(Vec<usize>, Vec<u8>, Vec<u8>)> {
+fn bounds(
+    question: &Question,
+    field: &crate::capabilities::catalogue::Field,
+) -> Option<(Vec<usize>, Vec<u8>, Vec<u8>)> {
     let mut found: Option<(Vec<usize>, Vec<u8>, Vec<u8>)> = None;
     for (number, predicate) in question.predicates.iter().enumerate() {
-        let Test::Within(from, to) = &predicate.test else { continue };
+        let Test::Within(from, to) = &predicate.test else {
+            continue;
+        };
         if predicate.field != *field {
             continue;
         }
@@ -214,5 +299,8 @@ fn between(collection: &Collection, index: &Index, fixed: &[u8], descending: boo
     };
     let key = |bound: &[u8]| keyspace::index_prefix(collection.name(), index.id, &[fixed, bound].concat());
     let (start, end) = (key(&start), key(&end));
-    Range { end: end.max(start.clone()), start }
+    Range {
+        end: end.max(start.clone()),
+        start,
+    }
 }

@@ -35,11 +35,18 @@ impl Documents<'_> {
     /// One page of the documents that match, under the scope.
     pub async fn query(&mut self, selection: &Selection) -> Result<Page, Error> {
         let Some(scope) = self.readable else {
-            return Ok(Page { total: selection.with_total.then_some(0), ..Page::default() });
+            return Ok(Page {
+                total: selection.with_total.then_some(0),
+                ..Page::default()
+            });
         };
         let question = Question::new(self.collection, selection, scope)?;
         let bound_to = self.binding(&question);
-        let after = selection.cursor.as_deref().map(|cursor| self.opened(&bound_to, cursor)).transpose()?;
+        let after = selection
+            .cursor
+            .as_deref()
+            .map(|cursor| self.opened(&bound_to, cursor))
+            .transpose()?;
         self.catalogue.check(self.transaction).await?;
         let collection = self.collection;
         let paths = plan::paths(collection, &question);
@@ -49,8 +56,16 @@ impl Documents<'_> {
             Some(total) => Some(total),
             None => Some(self.count(&paths, &question).await?),
         };
-        let next = if found.more { self.next(&bound_to, &question, found.items.last())? } else { None };
-        Ok(Page { items: found.items, next, total })
+        let next = if found.more {
+            self.next(&bound_to, &question, found.items.last())?
+        } else {
+            None
+        };
+        Ok(Page {
+            items: found.items,
+            next,
+            total,
+        })
     }
 
     /// What a cursor is bound to: the query, but for the size of its pages, and the caller.
@@ -60,18 +75,24 @@ impl Documents<'_> {
             Caller::Account(account) => account.id.to_string(),
             Caller::Operator => "operator".to_owned(),
         };
-        let Question { predicates, sort, ids_descend, limit: _ } = question;
+        let Question {
+            predicates,
+            sort,
+            ids_descend,
+            limit: _,
+        } = question;
         let text = format!("{:?}", (self.collection.name(), caller, predicates, sort, ids_descend));
         Sha256::digest(text).to_vec()
     }
 
     fn opened(&self, bound_to: &[u8], cursor: &str) -> Result<Vec<u8>, Error> {
-        self.cursors.open(bound_to, cursor).filter(|position| position.len() >= size_of::<Uuid>()).ok_or_else(|| {
-            Error::BadSelection {
+        self.cursors
+            .open(bound_to, cursor)
+            .filter(|position| position.len() >= size_of::<Uuid>())
+            .ok_or_else(|| Error::BadSelection {
                 code: "bad_cursor",
                 message: "the cursor is not from this query and caller: start again without one".to_owned(),
-            }
-        })
+            })
     }
 
     fn next(&self, bound_to: &[u8], question: &Question, last: Option<&Document>) -> Result<Option<String>, Error> {
@@ -79,7 +100,10 @@ impl Documents<'_> {
         let position = question.position(last, &self.parsed(last)?);
         if position.len() > MAX_POSITION_BYTES {
             let message = "the values that it sorts by are too long to go on behind: sort by another field".to_owned();
-            return Err(Error::BadSelection { code: "sort_value_too_long", message });
+            return Err(Error::BadSelection {
+                code: "sort_value_too_long",
+                message,
+            });
         }
         Ok(self.cursors.seal(bound_to, &position))
     }
@@ -118,13 +142,19 @@ impl Documents<'_> {
         let (mut items, mut examined) = (Vec::new(), 0);
         let [range] = path.ranges() else { return Ok(None) };
         while items.len() < wanted {
-            let rows = if exact { wanted - items.len() } else { EXAMINED_AT_A_TIME }.min(MAX_SCAN_ROWS);
+            let rows = if exact {
+                wanted - items.len()
+            } else {
+                EXAMINED_AT_A_TIME
+            }
+            .min(MAX_SCAN_ROWS);
             let scanned = self.transaction.scan(range, behind.as_ref(), rows, direction).await?;
             let exhausted = scanned.len() < rows;
             examined += scanned.len();
             behind = scanned.last().map(|(key, _)| key.clone());
             for document in self.documents_of(path, scanned).await? {
-                if items.len() < wanted && (exact || question.holds(&document, &self.parsed(&document)?, &path.served)) {
+                if items.len() < wanted && (exact || question.holds(&document, &self.parsed(&document)?, &path.served))
+                {
                     items.push(document);
                 }
             }
@@ -139,9 +169,14 @@ impl Documents<'_> {
             }
         }
         // A full page may be the last one where the limit struck: then the next one is empty.
-        let more = items.len() > question.limit || (items.len() == question.limit && !exact && examined >= MAX_EXAMINED);
+        let more =
+            items.len() > question.limit || (items.len() == question.limit && !exact && examined >= MAX_EXAMINED);
         items.truncate(question.limit);
-        Ok(Some(Found { items, more, total: None }))
+        Ok(Some(Found {
+            items,
+            more,
+            total: None,
+        }))
     }
 
     /// Looks at all rows of a way and sorts; `None` where there are too many.
@@ -151,7 +186,9 @@ impl Documents<'_> {
         question: &Question,
         after: Option<&[u8]>,
     ) -> Result<Option<Found>, Error> {
-        let Some(matching) = self.matching(path, question).await? else { return Ok(None) };
+        let Some(matching) = self.matching(path, question).await? else {
+            return Ok(None);
+        };
         let total = matching.len() as u64;
         let mut placed: Vec<(Vec<u8>, Document)> = matching
             .into_iter()
@@ -159,8 +196,16 @@ impl Documents<'_> {
             .collect();
         placed.sort_by(|(left, _), (right, _)| left.cmp(right));
         let more = placed.len() > question.limit;
-        let items = placed.into_iter().take(question.limit).map(|(_, document)| document).collect();
-        Ok(Some(Found { items, more, total: Some(total) }))
+        let items = placed
+            .into_iter()
+            .take(question.limit)
+            .map(|(_, document)| document)
+            .collect();
+        Ok(Some(Found {
+            items,
+            more,
+            total: Some(total),
+        }))
     }
 
     /// All documents of a way for which the question holds, with their positions; `None` where there are too many rows.
@@ -172,16 +217,28 @@ impl Documents<'_> {
         let mut documents = match &path.source {
             Source::Unique(keys) => {
                 let held = self.transaction.get_many(keys).await?;
-                self.load(held.iter().flatten().filter_map(|id| Uuid::from_slice(id).ok()).collect()).await?
+                self.load(
+                    held.iter()
+                        .flatten()
+                        .filter_map(|id| Uuid::from_slice(id).ok())
+                        .collect(),
+                )
+                .await?
             }
-            Source::Ids(ids) => self.load(ids.iter().filter_map(|id| super::parse_id(id)).collect()).await?,
+            Source::Ids(ids) => {
+                self.load(ids.iter().filter_map(|id| super::parse_id(id)).collect())
+                    .await?
+            }
             Source::Index { .. } | Source::Documents(_) => Vec::new(),
         };
         let mut examined = 0;
         for range in path.ranges() {
             let mut behind = None;
             loop {
-                let rows = self.transaction.scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward).await?;
+                let rows = self
+                    .transaction
+                    .scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward)
+                    .await?;
                 let exhausted = rows.len() < MAX_SCAN_ROWS;
                 examined += rows.len();
                 if examined > MAX_EXAMINED {
@@ -205,7 +262,10 @@ impl Documents<'_> {
     }
 
     async fn count(&mut self, paths: &[Path<'_>], question: &Question) -> Result<u64, Error> {
-        if let Some(path) = paths.iter().find(|path| path.is_exact(question) && !path.ranges().is_empty()) {
+        if let Some(path) = paths
+            .iter()
+            .find(|path| path.is_exact(question) && !path.ranges().is_empty())
+        {
             return self.count_rows(path, question).await;
         }
         for path in paths {
@@ -221,7 +281,10 @@ impl Documents<'_> {
         for range in path.ranges() {
             let mut behind = None;
             loop {
-                let rows = self.transaction.scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward).await?;
+                let rows = self
+                    .transaction
+                    .scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward)
+                    .await?;
                 counted += rows.len() as u64;
                 if counted > MAX_COUNTED {
                     return Err(self.index_required(question));
@@ -240,7 +303,11 @@ impl Documents<'_> {
         match &path.source {
             Source::Index { index, fixed, .. } => {
                 let rest = index::directed(position, direction == Direction::Backward);
-                Some(keyspace::index_prefix(self.collection.name(), index.id, &[fixed.as_slice(), &rest].concat()))
+                Some(keyspace::index_prefix(
+                    self.collection.name(),
+                    index.id,
+                    &[fixed.as_slice(), &rest].concat(),
+                ))
             }
             Source::Documents(_) => {
                 let id = Uuid::from_slice(&index::directed(position, direction == Direction::Backward)).ok()?;
@@ -250,22 +317,21 @@ impl Documents<'_> {
         }
     }
 
-    async fn documents_of(
-        &mut self,
-        path: &Path<'_>,
-        rows: Vec<(Key, bytes::Bytes)>,
-    ) -> Result<Vec<Document>, Error> {
+    async fn documents_of(&mut self, path: &Path<'_>, rows: Vec<(Key, bytes::Bytes)>) -> Result<Vec<Document>, Error> {
         match &path.source {
             Source::Index { index, .. } => {
                 let index: &Index = index;
-                self.load(rows.iter().filter_map(|(key, _)| index::entry_id(index, key)).collect()).await
+                self.load(rows.iter().filter_map(|(key, _)| index::entry_id(index, key)).collect())
+                    .await
             }
             _ => {
                 let decode = |(key, value): (Key, bytes::Bytes)| {
                     let (_, id) = keyspace::parse_document(&key)?;
                     stored::decode(id, value)
                 };
-                rows.into_iter().map(|row| decode(row).ok_or_else(|| self.damaged())).collect()
+                rows.into_iter()
+                    .map(|row| decode(row).ok_or_else(|| self.damaged()))
+                    .collect()
             }
         }
     }
@@ -276,7 +342,10 @@ impl Documents<'_> {
         let ids: Vec<Uuid> = ids.into_iter().filter(|id| seen.insert(*id)).collect();
         let mut documents = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MAX_SCAN_ROWS) {
-            let keys: Vec<Key> = ids.iter().map(|id| keyspace::document(self.collection.name(), *id)).collect();
+            let keys: Vec<Key> = ids
+                .iter()
+                .map(|id| keyspace::document(self.collection.name(), *id))
+                .collect();
             let values = self.transaction.get_many(&keys).await?;
             for (id, value) in ids.iter().zip(values) {
                 // An id that a client asks for may be of no document.

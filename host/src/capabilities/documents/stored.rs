@@ -15,7 +15,11 @@ const FIXED_BYTES: usize = 2 + 3 * size_of::<u64>();
 pub fn encode(document: &Document) -> Bytes {
     let mut value = BytesMut::with_capacity(FIXED_BYTES + size_of::<Uuid>() + document.body.len());
     value.put_u8(FORMAT);
-    value.put_u8(if document.owner.is_some() { WITH_OWNER } else { WITHOUT_OWNER });
+    value.put_u8(if document.owner.is_some() {
+        WITH_OWNER
+    } else {
+        WITHOUT_OWNER
+    });
     value.put_u64(document.revision);
     value.put_u64(document.created_ms);
     value.put_u64(document.updated_ms);
@@ -38,7 +42,14 @@ pub fn decode(id: Uuid, mut value: Bytes) -> Option<Document> {
         WITH_OWNER if value.len() >= size_of::<Uuid>() => Some(Uuid::from_u128(value.get_u128())),
         _ => return None,
     };
-    Some(Document { id, revision, owner, created_ms, updated_ms, body: value })
+    Some(Document {
+        id,
+        revision,
+        owner,
+        created_ms,
+        updated_ms,
+        body: value,
+    })
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ use super::{
     CallLimits, Compiler, Fault, Finished, Guest, HookCall, HookReply, Invocation, Sandbox, SandboxSettings, Seed,
 };
 use crate::capabilities::context::CallContext;
+use crate::capabilities::documents::Cursors;
 use crate::capabilities::log::LogBudget;
 use crate::manifest::{Instances, Limits};
-use crate::capabilities::documents::Cursors;
 use crate::policy::{Caller, Scope};
 use crate::storage::memory;
 use crate::storage::transaction::Transaction;
