@@ -182,3 +182,7 @@ fn check_batch(keys: usize) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "keyvalue_tests.rs"]
+mod tests;

@@ -14,5 +14,9 @@ wasmtime::component::bindgen!({
         "wasi:logging": trappable,
         default: async | trappable,
     },
+    with: {
+        "wasi:keyvalue/store.bucket": crate::capabilities::keyvalue::Bucket,
+        "wasi:keyvalue/atomics.cas": super::imports::keyvalue::Cas,
+    },
     require_store_data_send: true,
 });

@@ -4,7 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use super::bindings::portcullis::plugin::request;
-use super::bindings::wasi::{config, logging};
+use super::bindings::wasi::{config, keyvalue, logging};
 use super::install::InstallError;
 use super::store::CallState;
 use super::{Sandbox, wasi};
@@ -18,6 +18,9 @@ const INTERFACES: &[(&str, &str)] = &[
     ("portcullis:plugin/types", "0.1"),
     ("portcullis:plugin/request", "0.1"),
     ("wasi:config/store", "0.2.0-rc.1"),
+    ("wasi:keyvalue/store", "0.2.0-draft2"),
+    ("wasi:keyvalue/atomics", "0.2.0-draft2"),
+    ("wasi:keyvalue/batch", "0.2.0-draft2"),
     ("wasi:logging/logging", "0.1.0-draft"),
     ("wasi:cli/environment", "0.2"),
     ("wasi:cli/exit", "0.2"),
@@ -54,6 +57,9 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     wasi::add_to_linker(&mut linker)?;
     request::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     config::store::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    keyvalue::store::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    keyvalue::atomics::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    keyvalue::batch::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     logging::logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
 }

@@ -1,5 +1,6 @@
 //! What a plugin can call: one file per WIT interface, which converts and delegates to `capabilities`.
 
 mod config;
+pub(super) mod keyvalue;
 mod logging;
 mod request;

@@ -3,6 +3,7 @@
 mod calls;
 mod guests;
 mod installing;
+mod keyvalue;
 mod limits;
 
 use std::sync::Arc;
