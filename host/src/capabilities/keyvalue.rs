@@ -22,8 +22,8 @@ pub const PAGE: usize = 1_000;
 /// Why an operation was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There is no bucket for anonymous callers.
-    #[error("there is no such bucket for this caller")]
+    /// There is no bucket for a caller without an account.
+    #[error("the bucket `caller` is there only for callers with an account")]
     AccessDenied,
     /// A limit, or a value that is no number; the sentence is for the plugin's author.
     #[error("{0}")]
@@ -76,9 +76,7 @@ impl KeyValue<'_> {
     /// Writes a value.
     pub fn set(&mut self, bucket: &Bucket, key: &str, value: Bytes) -> Result<(), Error> {
         let key = self.key(bucket, key)?;
-        if value.len() > MAX_VALUE_BYTES {
-            return Err(Error::Other(format!("a value holds at most {MAX_VALUE_BYTES} bytes")));
-        }
+        check_value(&value)?;
         self.transaction.put(key, value, None);
         if let Some(quota) = &self.plugin.quota {
             self.transaction.limit(quota.clone());
@@ -154,18 +152,24 @@ impl KeyValue<'_> {
         Ok(self.transaction.get_many(&keys).await?)
     }
 
-    /// Writes several values.
+    /// Writes several values, or none of them where one is refused.
     pub fn set_many(&mut self, bucket: &Bucket, values: Vec<(String, Bytes)>) -> Result<(), Error> {
         check_batch(values.len())?;
+        for (key, value) in &values {
+            self.key(bucket, key)?;
+            check_value(value)?;
+        }
         values
             .into_iter()
             .try_for_each(|(key, value)| self.set(bucket, &key, value))
     }
 
-    /// Removes several values.
+    /// Removes several values, or none of them where one is refused.
     pub fn delete_many(&mut self, bucket: &Bucket, keys: &[String]) -> Result<(), Error> {
         check_batch(keys.len())?;
-        keys.iter().try_for_each(|key| self.delete(bucket, key))
+        let keys: Vec<Key> = keys.iter().map(|key| self.key(bucket, key)).collect::<Result<_, _>>()?;
+        keys.into_iter().for_each(|key| self.transaction.delete(key));
+        Ok(())
     }
 
     fn key(&self, bucket: &Bucket, key: &str) -> Result<Key, Error> {
@@ -176,9 +180,19 @@ impl KeyValue<'_> {
     }
 }
 
+fn check_value(value: &Bytes) -> Result<(), Error> {
+    if value.len() > MAX_VALUE_BYTES {
+        let message = format!("a value holds at most {MAX_VALUE_BYTES} bytes: split it over several keys");
+        return Err(Error::Other(message));
+    }
+    Ok(())
+}
+
 fn check_batch(keys: usize) -> Result<(), Error> {
     if keys > MAX_BATCH {
-        return Err(Error::Other(format!("a batch has at most {MAX_BATCH} keys")));
+        return Err(Error::Other(format!(
+            "a batch has at most {MAX_BATCH} keys: make several"
+        )));
     }
     Ok(())
 }

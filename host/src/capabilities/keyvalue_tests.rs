@@ -298,3 +298,19 @@ async fn two_calls_that_increment_the_same_number_conflict() {
     first.commit().await;
     assert!(matches!(second.transaction.commit().await, Err(Ended::Conflict(_))));
 }
+
+#[tokio::test]
+async fn a_batch_with_one_bad_key_or_value_is_refused_whole() {
+    let mut call = Call::begin(&engine(), "shop");
+    let mut buckets = call.buckets();
+    let bucket = buckets.open("carts").unwrap();
+    let large = Bytes::from(vec![0; MAX_VALUE_BYTES + 1]);
+    for (key, value) in [("", Bytes::new()), ("b", large)] {
+        let values = vec![("a".to_owned(), Bytes::new()), (key.to_owned(), value)];
+        assert!(is_refused(buckets.set_many(&bucket, values)));
+    }
+    assert!(is_refused(
+        buckets.delete_many(&bucket, &["a".to_owned(), String::new()])
+    ));
+    assert!(call.transaction.is_read_only());
+}
