@@ -187,6 +187,18 @@ pub enum Outcome {
     Unknown(String),
 }
 
+impl Outcome {
+    /// Whether work of the store's own was committed; `false` where something changed meanwhile, so that it is to be
+    /// tried again. Such work has neither quotas nor an idempotency key.
+    pub(super) fn housekeeping(self) -> Result<bool, Unavailable> {
+        match self {
+            Self::Committed(_) => Ok(true),
+            Self::Conflict(_) | Self::Duplicate(_) | Self::Full(_) => Ok(false),
+            Self::TooLarge(reason) | Self::Unavailable(reason) | Self::Unknown(reason) => Err(Unavailable(reason)),
+        }
+    }
+}
+
 /// The store could not be read: the reason is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the store is unavailable: {0}")]

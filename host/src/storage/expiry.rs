@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::engine::{Commit, Engine, MAX_SCAN_ROWS, Outcome, Reads, Scan, Unavailable};
+use super::engine::{Commit, Engine, MAX_SCAN_ROWS, Reads, Scan, Unavailable};
 use super::keyspace;
 
 /// Removes up to one page of expired values, and says how many went. Called again and again by a worker: what changes
@@ -31,18 +31,12 @@ pub async fn expire(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<usize, Unav
         keys,
         ranges: Vec::new(),
     };
-    match engine
-        .commit(Commit {
-            reads,
-            since: stored.applied,
-            deletes,
-            now_ms,
-            ..Commit::default()
-        })
-        .await
-    {
-        Outcome::Committed(_) => Ok(removed),
-        Outcome::Unavailable(reason) | Outcome::Unknown(reason) | Outcome::TooLarge(reason) => Err(Unavailable(reason)),
-        Outcome::Conflict(_) | Outcome::Duplicate(_) | Outcome::Full(_) => Ok(0),
-    }
+    let committed = engine.commit(Commit {
+        reads,
+        since: stored.applied,
+        deletes,
+        now_ms,
+        ..Commit::default()
+    });
+    Ok(if committed.await.housekeeping()? { removed } else { 0 })
 }

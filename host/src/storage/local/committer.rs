@@ -93,6 +93,7 @@ impl<B: Backend> Committer<B> {
             batch,
             charged,
             written,
+            logged,
         } = applicable;
         let applied = {
             let mut state = self.shared.state.write();
@@ -106,7 +107,10 @@ impl<B: Backend> Committer<B> {
         };
         self.usage.update(charged);
         self.shared.backend.sync().map_err(|error| self.shared.fail(&error))?;
-        self.shared.progress.send_modify(|progress| progress.durable = applied);
+        self.shared.progress.send_modify(|progress| {
+            progress.durable = applied;
+            progress.logged = logged.unwrap_or(progress.logged);
+        });
         Ok(())
     }
 }

@@ -62,6 +62,8 @@ struct State {
 /// What has become durable, and whether it ends there.
 struct Progress {
     durable: Sequence,
+    /// The last durable commit that has an entry in the change log, or a later one at which the store was opened.
+    logged: Sequence,
     read_only: Option<String>,
 }
 
@@ -97,6 +99,7 @@ impl<B: Backend> Local<B> {
             }),
             progress: watch::Sender::new(Progress {
                 durable: applied,
+                logged: applied,
                 read_only: None,
             }),
         });
@@ -139,6 +142,23 @@ impl<B: Backend> Local<B> {
             Ok((key, versioned))
         };
         raw.into_iter().map(open).collect()
+    }
+
+    /// Waits until the mark is at `sequence` or beyond, and says where it is.
+    async fn reached(&self, sequence: Sequence, mark: fn(&Progress) -> Sequence) -> Result<Sequence, Unavailable> {
+        let mut progress = self.shared.progress.subscribe();
+        // The sender lives as long as the engine, so the wait ends only with an answer.
+        let reached = progress
+            .wait_for(|progress| mark(progress) >= sequence || progress.read_only.is_some())
+            .await;
+        match reached.as_deref() {
+            Ok(progress) if mark(progress) >= sequence => Ok(mark(progress)),
+            Ok(Progress {
+                read_only: Some(reason),
+                ..
+            }) => Err(Unavailable(reason.clone())),
+            _ => Err(Unavailable("the store is closed".to_owned())),
+        }
     }
 
     /// Of `reads`, what is certainly or possibly different from what was read, by the versions that are stored now.
@@ -202,32 +222,24 @@ impl<B: Backend> Engine for Local<B> {
         if self.shared.progress.borrow().durable >= sequence {
             return Ok(());
         }
-        let mut progress = self.shared.progress.subscribe();
-        // The sender lives as long as the engine, so the wait ends only with an answer.
-        let reached = progress
-            .wait_for(|progress| progress.durable >= sequence || progress.read_only.is_some())
-            .await;
-        match reached.as_deref() {
-            Ok(Progress { durable, .. }) if *durable >= sequence => Ok(()),
-            Ok(Progress {
-                read_only: Some(reason),
-                ..
-            }) => Err(Unavailable(reason.clone())),
-            _ => Err(Unavailable("the store is closed".to_owned())),
-        }
+        self.reached(sequence, |progress| progress.durable).await.map(|_| ())
     }
 
     async fn changes(&self, after: Sequence, limit: usize) -> Result<Vec<Change>, Unavailable> {
+        let mut after = after;
         loop {
-            let durable = self.shared.progress.borrow().durable;
-            let scan = Scan::first(keyspace::changes(after, durable), limit.max(1));
+            let until = self
+                .reached(after.saturating_add(1), |progress| progress.logged)
+                .await?;
+            let scan = Scan::first(keyspace::changes(after, until), limit.max(1));
             let rows = self.scan(&scan).await?.data;
             if !rows.is_empty() {
                 let entry = |(key, stored): (Key, Versioned)| change_log::entry(&key, stored.value);
                 let entries: io::Result<Vec<Change>> = rows.into_iter().map(entry).collect();
                 return entries.map_err(|error| unavailable(&error));
             }
-            self.durable(durable.max(after).saturating_add(1)).await?;
+            // What was there is trimmed.
+            after = until;
         }
     }
 

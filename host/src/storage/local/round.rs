@@ -24,6 +24,7 @@ pub(super) struct Round<'a, B> {
     batch: Batch,
     charged: HashMap<Key, u64>,
     written: Vec<Written>,
+    logged: Option<Sequence>,
 }
 
 /// What a round leaves to be applied.
@@ -31,6 +32,8 @@ pub(super) struct Applicable {
     pub(super) batch: Batch,
     pub(super) charged: HashMap<Key, u64>,
     pub(super) written: Vec<Written>,
+    /// The last commit that has an entry in the change log.
+    pub(super) logged: Option<Sequence>,
 }
 
 /// The writes of one commit before it is known whether they are within the quotas.
@@ -53,6 +56,7 @@ impl<'a, B: Backend> Round<'a, B> {
             batch,
             charged,
             written,
+            logged: None,
         }
     }
 
@@ -79,6 +83,9 @@ impl<'a, B: Backend> Round<'a, B> {
             return Ok(Outcome::Full(quota));
         }
         self.add(staged);
+        if !commit.changed.is_empty() {
+            self.logged = Some(self.last());
+        }
         Ok(Outcome::Committed(self.last()))
     }
 
@@ -100,6 +107,7 @@ impl<'a, B: Backend> Round<'a, B> {
             batch: self.batch,
             charged: self.charged,
             written: self.written,
+            logged: self.logged,
         })
     }
 
@@ -165,7 +173,10 @@ impl<'a, B: Backend> Round<'a, B> {
                 value: change_log::encode(&commit.changed),
                 expires_ms: None,
             };
-            staged.put(&keyspace::change(sequence), &put, sequence);
+            let entry = keyspace::change(sequence);
+            staged.put(&entry, &put, sequence);
+            let place = staged.written.partition_point(|key| *key < entry);
+            staged.written.insert(place, entry);
         }
         Ok(staged)
     }
