@@ -16,6 +16,8 @@ pub const MAX_KEY_BYTES: usize = 512;
 pub const MAX_VALUE_BYTES: usize = 256 << 10;
 /// The most keys of one batch.
 pub const MAX_BATCH: usize = 1_000;
+/// The most bytes that the values of one batch may have together when they are read.
+pub const MAX_BATCH_BYTES: usize = 8 << 20;
 /// Keys of one page of `list_keys`.
 pub const PAGE: usize = 1_000;
 
@@ -106,10 +108,10 @@ impl KeyValue<'_> {
         let after = cursor.map(|cursor| self.key(bucket, cursor)).transpose()?;
         let rows = self
             .transaction
-            .scan(&range, after.as_ref(), PAGE, Direction::Forward)
+            .scan_keys(&range, after.as_ref(), PAGE, Direction::Forward)
             .await?;
         let name = |key: &Key| keyspace::keyvalue_name(key, &self.plugin.name, &bucket.name).map(str::to_owned);
-        let keys: Vec<String> = rows.iter().filter_map(|(key, _)| name(key)).collect();
+        let keys: Vec<String> = rows.iter().filter_map(name).collect();
         let next = if rows.len() == PAGE { keys.last().cloned() } else { None };
         Ok((keys, next))
     }
@@ -149,7 +151,18 @@ impl KeyValue<'_> {
     pub async fn get_many(&mut self, bucket: &Bucket, keys: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
         check_batch(keys.len())?;
         let keys: Vec<Key> = keys.iter().map(|key| self.key(bucket, key)).collect::<Result<_, _>>()?;
-        Ok(self.transaction.get_many(&keys).await?)
+        let mut values = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
+        for keys in keys.chunks(MAX_BATCH_BYTES / MAX_VALUE_BYTES) {
+            let read = self.transaction.get_many(keys).await?;
+            bytes += read.iter().flatten().map(Bytes::len).sum::<usize>();
+            if bytes > MAX_BATCH_BYTES {
+                let message = format!("a batch gets at most {MAX_BATCH_BYTES} bytes of values: ask for fewer keys");
+                return Err(Error::Other(message));
+            }
+            values.extend(read);
+        }
+        Ok(values)
     }
 
     /// Writes several values, or none of them where one is refused.

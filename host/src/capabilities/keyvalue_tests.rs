@@ -314,3 +314,21 @@ async fn a_batch_with_one_bad_key_or_value_is_refused_whole() {
     ));
     assert!(call.transaction.is_read_only());
 }
+
+#[tokio::test]
+async fn a_batch_of_values_too_large_to_be_read_together_is_refused() {
+    let engine = engine();
+    let most = MAX_BATCH_BYTES / MAX_VALUE_BYTES;
+    let keys: Vec<String> = (0..=most).map(|number| number.to_string()).collect();
+    let mut call = Call::begin(&engine, "shop");
+    let bucket = call.buckets().open("carts").unwrap();
+    let value = Bytes::from(vec![0; MAX_VALUE_BYTES]);
+    let values = keys.iter().map(|key| (key.clone(), value.clone())).collect();
+    call.buckets().set_many(&bucket, values).unwrap();
+    call.commit().await;
+
+    let mut call = Call::begin(&engine, "shop");
+    let read = call.buckets().get_many(&bucket, &keys[..most]).await.unwrap();
+    assert_eq!(read, vec![Some(value); most]);
+    assert!(is_refused(call.buckets().get_many(&bucket, &keys).await));
+}

@@ -74,6 +74,8 @@ pub struct Scan {
     pub limit: usize,
     /// Which way to go.
     pub direction: Direction,
+    /// Only the keys matter: the rows may come without their values, so that large ones need not be read.
+    pub keys_only: bool,
 }
 
 impl Scan {
@@ -84,6 +86,7 @@ impl Scan {
             after: None,
             limit,
             direction: Direction::Forward,
+            keys_only: false,
         }
     }
 

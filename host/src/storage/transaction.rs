@@ -118,15 +118,39 @@ impl Transaction {
         limit: usize,
         direction: Direction,
     ) -> Result<Vec<(Key, Bytes)>, Ended> {
-        self.check()?;
-        let limit = limit.min(MAX_SCAN_ROWS);
-        let mut rows = Vec::new();
-        let mut scan = Scan {
+        self.rows(Scan {
             range: range.clone(),
             after: after.cloned(),
             limit,
             direction,
+            keys_only: false,
+        })
+        .await
+    }
+
+    /// The keys of the rows that `scan` would find, without reading their values.
+    pub async fn scan_keys(
+        &mut self,
+        range: &Range,
+        after: Option<&Key>,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<Key>, Ended> {
+        let scan = Scan {
+            range: range.clone(),
+            after: after.cloned(),
+            limit,
+            direction,
+            keys_only: true,
         };
+        Ok(self.rows(scan).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    async fn rows(&mut self, mut scan: Scan) -> Result<Vec<(Key, Bytes)>, Ended> {
+        self.check()?;
+        scan.limit = scan.limit.min(MAX_SCAN_ROWS);
+        let (limit, direction) = (scan.limit, scan.direction);
+        let mut rows = Vec::new();
         while rows.len() < limit {
             let remaining = scan.remaining();
             let seen = match self.engine.scan(&scan).await {

@@ -52,6 +52,24 @@ async fn a_call_sees_its_own_writes_merged_into_a_scan() {
 }
 
 #[tokio::test]
+async fn a_scan_of_keys_finds_the_rows_of_a_scan_and_conflicts_alike() {
+    let engine = engine();
+    for name in ["b", "d"] {
+        write(&engine, name, "stored").await;
+    }
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.put(key("c"), Bytes::from_static(b"own"), None);
+    transaction.delete(key("d"));
+    let keys = transaction.scan_keys(&all(), None, 9, Direction::Backward).await;
+    assert_eq!(keys, Ok(vec![key("c"), key("b")]));
+    // What was not read is not mistaken for an empty value.
+    let value = transaction.get(&key("b")).await.unwrap();
+    assert_eq!(value, Some(Bytes::from_static(b"stored")));
+    write(&engine, "e", "another").await;
+    assert!(matches!(transaction.commit().await, Err(Ended::Conflict(_))));
+}
+
+#[tokio::test]
 async fn a_call_ends_when_what_it_read_changes_before_its_next_read() {
     let engine = engine();
     write(&engine, "b", "old").await;

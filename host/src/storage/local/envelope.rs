@@ -145,6 +145,15 @@ impl Envelope {
         Ok(value.freeze())
     }
 
+    /// What the envelope says of the value, without reading it.
+    pub(super) fn without_value(&self) -> Versioned {
+        Versioned {
+            version: self.version,
+            expires_ms: self.expires_ms,
+            value: Bytes::new(),
+        }
+    }
+
     /// The envelope with its value.
     pub(super) fn versioned(
         &self,

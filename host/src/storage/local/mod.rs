@@ -138,7 +138,12 @@ impl<B: Backend> Local<B> {
             })?;
         }
         let open = |(key, value): (Key, Bytes)| {
-            let versioned = Envelope::open(&key, value)?.versioned(&key, |chunk| backend.get(chunk))?;
+            let envelope = Envelope::open(&key, value)?;
+            let versioned = if scan.keys_only {
+                envelope.without_value()
+            } else {
+                envelope.versioned(&key, |chunk| backend.get(chunk))?
+            };
             Ok((key, versioned))
         };
         raw.into_iter().map(open).collect()
