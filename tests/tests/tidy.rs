@@ -23,7 +23,7 @@ const ANYWHERE: &[&str] = &["config", "telemetry"];
 
 /// What only one place of the host may name, so that it can be replaced there.
 const OWNED: &[(&str, &str)] = &[
-    ("axum::", "http/"),
+    ("hyper_util::server", "http/"),
     ("wasmtime::", "sandbox/"),
     ("wasmtime_wasi::", "sandbox/"),
     ("bindgen!", "sandbox/bindings.rs"),
@@ -44,6 +44,12 @@ const UNSAFE: &[&str] = &[
     "tests/fixtures/missing-import/",
     "tests/fixtures/wrong-version/",
 ];
+
+/// Whose names of tests and files are checked.
+const DOCUMENTATION: &[&str] = &["README.md", "docs/architecture.md"];
+
+/// Where the files are that the documentation names.
+const FOLDERS: &[&str] = &["host", "sdk", "plugins", "wit", "tests", "bench", "docs"];
 
 /// Longer files are split.
 const MAX_LINES: usize = 400;
@@ -118,6 +124,26 @@ fn no_file_is_longer_than_a_reader_likes() {
         }
     }
     assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn what_the_documentation_names_exists() {
+    let code: String = everything().into_iter().map(|file| file.code + "\n").collect();
+    let mut broken = Vec::new();
+    for name in DOCUMENTATION {
+        let text = fs::read_to_string(repository().join(name)).expect("the documentation is there");
+        for word in code_words(&text) {
+            let is_there = match word.split_once('/') {
+                Some((top, _)) if FOLDERS.contains(&top) => word.contains("NAME") || repository().join(word).exists(),
+                None if is_test_name(word) => code.contains(&format!("fn {word}(")),
+                _ => true,
+            };
+            if !is_there {
+                broken.push(format!("{name}: there is no `{word}`"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]
@@ -267,6 +293,19 @@ fn escapes(line: &str, file: &Source) -> bool {
 fn names(code: &str, name: &str) -> bool {
     code.match_indices(name)
         .any(|(at, _)| !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_'))
+}
+
+/// What stands between backquotes on one line.
+fn code_words(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .filter(|word| !word.contains(char::is_whitespace))
+}
+
+/// Whether it is a sentence in the form of a name, as those of tests are.
+fn is_test_name(word: &str) -> bool {
+    let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
+    word.chars().all(plain) && word.matches('_').count() > 2
 }
 
 fn is_test(name: &str) -> bool {

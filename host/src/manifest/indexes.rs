@@ -8,10 +8,10 @@ use toml::Spanned;
 use super::schema::{self, FieldShape};
 use super::{IndexField, Source};
 
-/// Indexes of one resource, unique ones included.
-const MAX_INDEXES: usize = 32;
-/// Fields of one index.
-const MAX_FIELDS: usize = 8;
+/// The most indexes of a collection, unique ones included.
+pub const MAX_INDEXES: usize = 16;
+/// The most fields of an index: four strings of the largest size still make a key that pages of the store hold well.
+pub const MAX_INDEX_FIELDS: usize = 4;
 
 type RawIndexes = Vec<Spanned<Vec<Spanned<String>>>>;
 type Indexes = Vec<Vec<IndexField>>;
@@ -47,9 +47,9 @@ fn all(given: RawIndexes, schema: &Value, source: &mut Source<'_>) -> Indexes {
 
 fn index(raw: &Spanned<Vec<Spanned<String>>>, schema: &Value, source: &mut Source<'_>) -> Vec<IndexField> {
     let fields = raw.get_ref();
-    if fields.is_empty() || fields.len() > MAX_FIELDS {
+    if fields.is_empty() || fields.len() > MAX_INDEX_FIELDS {
         let message = format!("an index over {} fields", fields.len());
-        source.complain(raw.span(), message, Some(format!("name 1 to {MAX_FIELDS} fields")));
+        source.complain(raw.span(), message, Some(format!("name 1 to {MAX_INDEX_FIELDS} fields")));
     }
     let mut paths = BTreeSet::new();
     let mut arrays = 0;

@@ -17,7 +17,7 @@ pub struct Limits {
     pub concurrency: u32,
     /// Calls that may wait for a place.
     pub queue: u32,
-    /// Documents, index entries and private keys of the plugin.
+    /// Documents and private keys of the plugin; index entries, which follow from documents, do not count.
     pub storage_mib: u32,
     /// Elements of one table.
     pub table_elements: u32,

@@ -19,6 +19,7 @@ use std::path::Path;
 
 pub use diagnostic::{Diagnostic, Diagnostics, SourceError};
 pub(crate) use diagnostic::{Source, read_text};
+pub use indexes::{MAX_INDEX_FIELDS, MAX_INDEXES};
 pub use limits::Limits;
 pub use model::{Access, AccessWord, Action, CollectionWish, IndexField, Instances, Manifest, Resource, Wants};
 pub use names::{MAX_NAME_BYTES, RESERVED_FIELDS, RESERVED_RESOURCES, is_plugin_name, is_resource_name};

@@ -20,16 +20,12 @@ pub use collection::{Collection, Field, Index, IndexPart, RESERVED_FIELDS};
 pub use definition::IndexState;
 pub use schema::{FieldKind, MAX_VIOLATIONS, Schema};
 
-use crate::manifest::{IndexField, Resource};
+use crate::manifest::{IndexField, MAX_INDEX_FIELDS, MAX_INDEXES, Resource};
 use crate::storage::engine::Engine;
 use crate::storage::keyspace;
 use crate::storage::transaction::{Ended, Transaction};
 use definition::{CollectionDefinition, Definition, IndexDefinition};
 
-/// The most indexes of a collection, unique ones included.
-pub const MAX_INDEXES: usize = 16;
-/// The most fields of an index: four strings of the largest size still make a key that pages of the store hold well.
-pub const MAX_INDEX_FIELDS: usize = 4;
 /// How often a change of the catalogue is tried again when another host changes it at the same time.
 const MAX_ATTEMPTS: usize = 100;
 /// The part of the catalogue that holds the definitions.
