@@ -49,7 +49,11 @@ fn index(raw: &Spanned<Vec<Spanned<String>>>, schema: &Value, source: &mut Sourc
     let fields = raw.get_ref();
     if fields.is_empty() || fields.len() > MAX_INDEX_FIELDS {
         let message = format!("an index over {} fields", fields.len());
-        source.complain(raw.span(), message, Some(format!("name 1 to {MAX_INDEX_FIELDS} fields")));
+        source.complain(
+            raw.span(),
+            message,
+            Some(format!("name 1 to {MAX_INDEX_FIELDS} fields")),
+        );
     }
     let mut paths = BTreeSet::new();
     let mut arrays = 0;
