@@ -14,10 +14,10 @@ use sled::IVec;
 
 use super::engine::{Direction, Range};
 use super::keyspace;
-use super::local::{Backend, Batch, Local};
+use super::local::{self, Backend, Batch, Local};
 
 /// The format that this version writes. A new one comes with a migration from the one before.
-const FORMAT: u32 = 1;
+const FORMAT: u64 = 1;
 const FORMAT_NAME: &str = "format";
 
 /// The engine on disk.
@@ -33,6 +33,11 @@ pub struct DiskBackend {
 
 /// Opens the store in a directory, which is created where it is missing. `cache_bytes` caps sled's page cache.
 pub fn open(directory: &Path, cache_bytes: u64) -> io::Result<Disk> {
+    Local::open(open_backend(directory, cache_bytes)?)
+}
+
+/// Opens what is below the engine.
+pub(super) fn open_backend(directory: &Path, cache_bytes: u64) -> io::Result<DiskBackend> {
     std::fs::create_dir_all(directory)?;
     let lock = lock(directory)?;
     let config = sled::Config::new()
@@ -49,11 +54,11 @@ pub fn open(directory: &Path, cache_bytes: u64) -> io::Result<Disk> {
         _lock: lock,
     };
     backend.check_format(directory)?;
-    Local::open(backend)
+    Ok(backend)
 }
 
 /// Takes the lock file, so that two processes never write one store.
-fn lock(directory: &Path) -> io::Result<File> {
+pub(super) fn lock(directory: &Path) -> io::Result<File> {
     let path = directory.join("portcullis.lock");
     let file = OpenOptions::new()
         .create(true)
@@ -97,15 +102,18 @@ impl DiskBackend {
     /// Refuses a store of another format; marks a new one.
     fn check_format(&self, directory: &Path) -> io::Result<()> {
         let key = keyspace::meta(FORMAT_NAME);
-        let Some(stored) = self.tree.get(&key).map_err(failure)? else {
-            self.tree.insert(&key, &FORMAT.to_be_bytes()).map_err(failure)?;
+        let Some(stored) = self.get(&key)? else {
+            let format = local::seal_number(&key, FORMAT);
+            self.tree.insert(&key, format.as_ref()).map_err(failure)?;
             return self.sync();
         };
-        if stored.as_ref() == FORMAT.to_be_bytes() {
-            return Ok(());
-        }
+        let found = match local::open_number(&key, stored) {
+            Some(FORMAT) => return Ok(()),
+            Some(other) => format!("format {other}"),
+            None => "an unknown format".to_owned(),
+        };
         let text = format!(
-            "the store in {} has format {stored:?}, and this version of portcullis reads format {FORMAT}: run the version that wrote it",
+            "the store in {} has {found}, and this version of portcullis reads format {FORMAT}: run the version that wrote it",
             directory.display()
         );
         Err(io::Error::new(io::ErrorKind::Unsupported, text))

@@ -216,6 +216,17 @@ pub struct Change {
     pub keys: Vec<Key>,
 }
 
+/// What a check of one page of the store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// The records that were looked at, without what the engine derives from them.
+    pub records: u64,
+    /// What is wrong, a sentence each.
+    pub problems: Vec<String>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<Key>,
+}
+
 /// How the store is doing.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -244,6 +255,9 @@ pub trait Engine: Send + Sync + 'static {
     async fn durable(&self, sequence: Sequence) -> Result<(), Unavailable>;
     /// Up to `limit` durable entries of the change log after `after`; waits while there is none.
     async fn changes(&self, after: Sequence, limit: usize) -> Result<Vec<Change>, Unavailable>;
+    /// Checks one page of all that the engine keeps, from the key `from` on: that values are readable and whole, and that
+    /// what the engine derives from them agrees with them.
+    async fn check(&self, from: &Key) -> Result<Checked, Unavailable>;
     /// How the store is doing.
     fn health(&self) -> Health;
 }

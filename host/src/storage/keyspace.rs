@@ -252,6 +252,11 @@ pub(super) fn chunk(sequence: Sequence, ordinal: u32, number: u32) -> Key {
     )
 }
 
+/// Whether the key is that of a chunk.
+pub(super) fn is_chunk(key: &[u8]) -> bool {
+    key.first() == Some(&CHUNK)
+}
+
 /// All chunks of all values.
 pub(super) fn chunks() -> Range {
     prefix_range(Key::from_static(&[CHUNK]))
@@ -272,9 +277,33 @@ pub(super) fn usage_prefix(key: &Key) -> Option<Key> {
     Some(key.slice_ref(key.strip_prefix(&[USAGE])?))
 }
 
+/// What belongs to the engine, in order.
+const INTERNAL: [u8; 4] = [EXPIRY, META, USAGE, CHUNK];
+
 /// Whether the key belongs to the engine: a dump leaves it out, for it follows from the rest.
 pub(super) fn is_internal(key: &[u8]) -> bool {
-    matches!(key.first(), Some(&(EXPIRY | META | USAGE | CHUNK)))
+    key.first().is_some_and(|first| INTERNAL.contains(first))
+}
+
+/// All keys that do not belong to the engine.
+pub(super) fn logical() -> Vec<Range> {
+    let Range { mut start, end } = everything();
+    let mut ranges = Vec::with_capacity(INTERNAL.len() + 1);
+    for prefix in INTERNAL {
+        let internal = prefix_range(key(prefix, &[]));
+        ranges.push(Range {
+            start,
+            end: internal.start,
+        });
+        start = internal.end;
+    }
+    ranges.push(Range { start, end });
+    ranges
+}
+
+/// The keys whose bytes are charged to a prefix.
+pub(super) fn charged_ranges() -> [Range; 2] {
+    [DOCUMENT, KEY_VALUE].map(|prefix| prefix_range(key(prefix, &[])))
 }
 
 /// The prefix that a key's bytes are charged to: documents to their collection, bucket entries to their plugin. Index

@@ -52,3 +52,15 @@ fn documents_are_charged_to_their_collection_and_entries_to_their_plugin() {
     );
     assert_eq!(charged(&index_entry("orders", 1, b"x", Uuid::nil())), None);
 }
+
+#[test]
+fn the_logical_ranges_are_all_but_what_is_the_engines() {
+    for first in 0..=u8::MAX {
+        let key = Key::from(vec![first, b'x']);
+        let holding = logical()
+            .iter()
+            .filter(|range| range.start <= key && key < range.end)
+            .count();
+        assert_eq!(holding, usize::from(!is_internal(&key)), "{first}");
+    }
+}

@@ -3,10 +3,14 @@
 pub mod change_log;
 pub mod clock;
 pub mod disk;
+pub mod dump;
+mod dump_format;
 pub mod engine;
 pub mod expiry;
 pub mod keyspace;
 pub mod local;
 pub mod locks;
 pub mod memory;
+pub mod restore;
 pub mod transaction;
+pub mod verify;

@@ -21,6 +21,9 @@ pub enum Ended {
     /// The namespace is at its limit.
     #[error("the storage limit of {} is reached: {} bytes", .0.namespace, .0.limit_bytes)]
     Full(Quota),
+    /// The writes are beyond the store's own limits; trying again will not help.
+    #[error("too much is written at once: {0}")]
+    TooLarge(String),
     /// The idempotency key holds this answer already.
     #[error("the request was answered before")]
     Duplicate(Bytes),
@@ -260,7 +263,8 @@ impl Transaction {
             Outcome::Duplicate(answer) => Err(Ended::Duplicate(answer)),
             Outcome::Conflict(keys) => Err(Ended::Conflict(keys)),
             Outcome::Full(quota) => Err(Ended::Full(quota)),
-            Outcome::TooLarge(reason) | Outcome::Unavailable(reason) => Err(Ended::Unavailable(reason)),
+            Outcome::TooLarge(reason) => Err(Ended::TooLarge(reason)),
+            Outcome::Unavailable(reason) => Err(Ended::Unavailable(reason)),
             Outcome::Unknown(reason) => Err(Ended::Unknown(reason)),
         }
     }

@@ -166,3 +166,11 @@ async fn an_expired_value_counts_as_absent() {
         .unwrap();
     assert!(rows.is_empty());
 }
+
+#[tokio::test]
+async fn writes_beyond_the_limits_of_the_store_are_told_apart() {
+    let mut transaction = Transaction::begin(engine(), 0);
+    let value = Bytes::from(vec![0; crate::storage::engine::MAX_VALUE_BYTES + 1]);
+    transaction.put(key("b"), value, None);
+    assert!(matches!(transaction.commit().await, Err(Ended::TooLarge(_))));
+}

@@ -49,7 +49,7 @@ pub(super) struct Chunked {
     checksum: u32,
 }
 
-fn damaged(key: &[u8], what: &str) -> io::Error {
+pub(super) fn damaged(key: &[u8], what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
         format!("the value under \"{}\" is damaged: {what}", key.escape_ascii()),

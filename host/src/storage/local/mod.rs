@@ -2,10 +2,13 @@
 //! expiry and the change log, over any `Backend`.
 
 mod backend;
+mod check;
 mod committer;
 mod envelope;
+mod load;
 mod recent;
 mod round;
+mod staged;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -21,15 +24,29 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use backend::{Backend, Batch};
 use committer::{Committer, Job};
-use envelope::Envelope;
+use envelope::{Body, Envelope};
+pub use load::Load;
 use recent::Recent;
 use usage::Usage;
 
 use super::engine::{
-    Change, Commit, Engine, Health, Key, MAX_SCAN_ROWS, Outcome, Reads, Rows, Scan, Seen, Sequence, Unavailable,
-    Versioned,
+    Change, Checked, Commit, Engine, Health, Key, MAX_SCAN_ROWS, Outcome, Reads, Rows, Scan, Seen, Sequence,
+    Unavailable, Versioned,
 };
 use super::{change_log, keyspace};
+
+/// A number of a backend's own, in its envelope, as it was before the first commit.
+pub(super) fn seal_number(key: &Key, number: u64) -> Bytes {
+    staged::small(key, &number.to_be_bytes(), 0)
+}
+
+/// The number in an envelope; `None` where there is no such envelope.
+pub(super) fn open_number(key: &Key, raw: Bytes) -> Option<u64> {
+    match Envelope::open(key, raw).ok()?.body {
+        Body::Inline(value) => value.as_ref().try_into().ok().map(u64::from_be_bytes),
+        Body::Chunked(_) => None,
+    }
+}
 
 /// The name under which the engine keeps the sequence of the last commit.
 const SEQUENCE: &str = "sequence";
@@ -246,6 +263,11 @@ impl<B: Backend> Engine for Local<B> {
             // What was there is trimmed.
             after = until;
         }
+    }
+
+    async fn check(&self, from: &Key) -> Result<Checked, Unavailable> {
+        let _state = self.shared.state.read();
+        check::page(&self.shared.backend, from).map_err(|error| unavailable(&error))
     }
 
     fn health(&self) -> Health {

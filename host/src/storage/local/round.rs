@@ -6,8 +6,9 @@ use std::io;
 use bytes::Bytes;
 
 use super::backend::{Backend, Batch};
-use super::envelope::{self, Envelope};
+use super::envelope::Envelope;
 use super::recent::{self, Recent, Written};
+use super::staged::{Staged, totals};
 use super::usage::Usage;
 use crate::storage::engine::{
     Commit, Idempotency, Key, MAX_COMMIT_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES, Outcome, Put, Quota, Sequence,
@@ -34,15 +35,6 @@ pub(super) struct Applicable {
     pub(super) written: Vec<Written>,
     /// The last commit that has an entry in the change log.
     pub(super) logged: Option<Sequence>,
-}
-
-/// The writes of one commit before it is known whether they are within the quotas.
-#[derive(Default)]
-struct Staged {
-    raw: Vec<(Key, Option<Bytes>)>,
-    written: Written,
-    charges: BTreeMap<Key, i64>,
-    ordinal: u32,
 }
 
 impl<'a, B: Backend> Round<'a, B> {
@@ -95,14 +87,10 @@ impl<'a, B: Backend> Round<'a, B> {
             return None;
         }
         let last = self.last();
-        for (prefix, bytes) in &self.charged {
-            let key = keyspace::usage(prefix);
-            let value = small(&key, &bytes.to_be_bytes(), last);
-            self.batch.0.insert(key, Some(value));
-        }
-        let key = keyspace::meta(super::SEQUENCE);
-        let value = small(&key, &last.to_be_bytes(), last);
-        self.batch.0.insert(key, Some(value));
+        let usage = self.charged.iter().map(|(prefix, bytes)| (prefix, *bytes));
+        self.batch
+            .0
+            .extend(totals(usage, last).map(|(key, value)| (key, Some(value))));
         Some(Applicable {
             batch: self.batch,
             charged: self.charged,
@@ -221,53 +209,6 @@ impl<'a, B: Backend> Round<'a, B> {
     fn envelope(&self, key: &Key) -> io::Result<Option<Envelope>> {
         self.raw(key)?.map(|raw| Envelope::open(key, raw)).transpose()
     }
-}
-
-impl Staged {
-    /// Replaces `stored` with `put` under `key`, and all that belongs to it.
-    fn write(&mut self, key: &Key, stored: Option<&Envelope>, put: Option<&Put>, sequence: Sequence) {
-        if let Some(stored) = stored {
-            self.raw.extend(stored.chunk_keys().map(|chunk| (chunk, None)));
-            if let Some(expires_ms) = stored.expires_ms {
-                self.raw.push((keyspace::expiry(expires_ms, key), None));
-            }
-        }
-        match put {
-            None => self.raw.push((key.clone(), None)),
-            Some(put) => {
-                self.put(key, put, sequence);
-                if let Some(expires_ms) = put.expires_ms {
-                    let entry = keyspace::expiry(expires_ms, key);
-                    let value = small(&entry, &[], sequence);
-                    self.raw.push((entry, Some(value)));
-                }
-            }
-        }
-        if let Some(prefix) = keyspace::charged(key) {
-            let weight = |bytes: Option<usize>| bytes.map_or(0, |bytes| (key.len() + bytes) as i64);
-            *self.charges.entry(prefix).or_default() +=
-                weight(put.map(|put| put.value.len())) - weight(stored.map(Envelope::value_bytes));
-        }
-        self.written.push(key.clone());
-    }
-
-    fn put(&mut self, key: &Key, put: &Put, sequence: Sequence) {
-        let raw = &mut self.raw;
-        let value = envelope::seal(key, put, sequence, self.ordinal, |key, chunk| {
-            raw.push((key, Some(chunk)))
-        });
-        self.ordinal += 1;
-        raw.push((key.clone(), Some(value)));
-    }
-}
-
-/// A small value of the engine's own in its envelope.
-fn small(key: &[u8], value: &[u8], version: Sequence) -> Bytes {
-    let put = Put {
-        value: Bytes::copy_from_slice(value),
-        expires_ms: None,
-    };
-    envelope::seal(key, &put, version, 0, |_, _| {})
 }
 
 /// Why the commit is beyond the engine's limits, if it is.

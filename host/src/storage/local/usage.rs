@@ -5,7 +5,6 @@ use std::io;
 use std::ops::ControlFlow;
 
 use super::backend::Backend;
-use super::envelope::{Body, Envelope};
 use crate::storage::engine::{Direction, Key};
 use crate::storage::keyspace;
 
@@ -47,12 +46,7 @@ impl Usage {
 }
 
 fn counter(key: &Key, raw: bytes::Bytes) -> io::Result<(Key, u64)> {
-    let envelope = Envelope::open(key, raw)?;
-    let bytes = match &envelope.body {
-        Body::Inline(value) => value.as_ref().try_into().ok().map(u64::from_be_bytes),
-        Body::Chunked(_) => None,
-    };
     keyspace::usage_prefix(key)
-        .zip(bytes)
+        .zip(super::open_number(key, raw))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a usage counter is damaged"))
 }
