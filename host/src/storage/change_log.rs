@@ -106,7 +106,7 @@ pub async fn trim(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<usize, Unavai
         .min()
         .unwrap_or_else(|| seen.applied.saturating_sub(TAIL));
     let range = keyspace::changes(0, until);
-    let entries = engine.scan(&Scan::first(range, MAX_SCAN_ROWS)).await?.data;
+    let entries = engine.scan(&Scan::keys(range, MAX_SCAN_ROWS)).await?.data;
     let deletes: Vec<Key> = entries.into_iter().map(|(key, _)| key).collect();
     let removed = deletes.len();
     if removed == 0 {

@@ -164,3 +164,48 @@ async fn a_dump_is_of_one_state_while_writers_go_on() {
         assert!(writer.await.unwrap() > 0);
     }
 }
+
+mod format {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record() -> impl Strategy<Value = Record> {
+        let bytes = |length| proptest::collection::vec(any::<u8>(), 0..length).prop_map(Bytes::from);
+        let stored = (any::<u64>(), any::<Option<u64>>(), bytes(10_000));
+        (bytes(40), proptest::option::of(stored)).prop_map(|(key, stored)| Record {
+            key,
+            stored: stored.map(|(version, expires_ms, value)| Versioned {
+                version,
+                expires_ms,
+                value,
+            }),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(records in proptest::collection::vec(record(), 0..100), sequence: u64) {
+            let (mut writer, first) = Writer::begin(0);
+            let mut bytes = first.to_vec();
+            for record in &records {
+                bytes.extend(writer.push(record).into_iter().flatten());
+            }
+            bytes.extend(writer.finish(sequence));
+            let mut read = Vec::new();
+            let end = Reader::open(bytes.as_slice()).unwrap().read(|record| {
+                read.push(record);
+                Ok(())
+            });
+            prop_assert_eq!(end.unwrap(), End { sequence, records: records.len() as u64 });
+            prop_assert_eq!(read, records);
+        }
+
+        #[test]
+        fn any_bytes_behind_a_beginning_are_no_dump(bytes: Vec<u8>) {
+            let (_, first) = Writer::begin(0);
+            let bytes = [first.as_ref(), &bytes].concat();
+            prop_assert!(Reader::open(bytes.as_slice()).unwrap().read(|_| Ok(())).is_err());
+        }
+    }
+}

@@ -90,6 +90,14 @@ impl Scan {
         }
     }
 
+    /// Like `first`, where only the keys matter.
+    pub fn keys(range: Range, limit: usize) -> Self {
+        Self {
+            keys_only: true,
+            ..Self::first(range, limit)
+        }
+    }
+
     /// What is left of the range behind `after`.
     pub fn remaining(&self) -> Range {
         let Range { start, end } = self.range.clone();

@@ -9,7 +9,7 @@ use super::keyspace;
 /// under its hands it leaves for the next time.
 pub async fn expire(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<usize, Unavailable> {
     let due = engine
-        .scan(&Scan::first(keyspace::expiries(now_ms), MAX_SCAN_ROWS))
+        .scan(&Scan::keys(keyspace::expiries(now_ms), MAX_SCAN_ROWS))
         .await?
         .data;
     let keys: Vec<_> = due

@@ -58,7 +58,7 @@ pub async fn verify(engine: &Arc<dyn Engine>) -> Result<Verified, Unavailable> {
 /// The prefixes that have a counter, or should have one.
 async fn counted(engine: &Arc<dyn Engine>) -> Result<BTreeSet<Key>, Unavailable> {
     let mut prefixes = BTreeSet::new();
-    let mut scan = Scan::first(keyspace::usages(), MAX_SCAN_ROWS);
+    let mut scan = Scan::keys(keyspace::usages(), MAX_SCAN_ROWS);
     loop {
         let rows = engine.scan(&scan).await?.data;
         prefixes.extend(rows.iter().filter_map(|(key, _)| keyspace::usage_prefix(key)));
@@ -74,7 +74,7 @@ async fn counted(engine: &Arc<dyn Engine>) -> Result<BTreeSet<Key>, Unavailable>
                 start,
                 end: end.clone(),
             };
-            let rows = engine.scan(&Scan::first(range, 1)).await?.data;
+            let rows = engine.scan(&Scan::keys(range, 1)).await?.data;
             let Some((key, _)) = rows.first() else { break };
             start = match keyspace::charged(key) {
                 Some(prefix) => {
