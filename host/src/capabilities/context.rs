@@ -109,14 +109,18 @@ impl CallContext {
     pub fn documents(&mut self, collection: &str, action: Action) -> Result<Documents<'_>, documents::Error> {
         let reachable = self.reach.collections.get(collection);
         let Some(reachable) = reachable.filter(|reachable| reachable.power.actions.contains(&action)) else {
-            return Err(self.denial(collection, action).into());
+            // The operator's line is for the log: clients are not told what the operator grants.
+            let denial = self.denial(collection, action);
+            self.log
+                .write(&self.plugin, &self.request, Level::Warn, "denied", &denial);
+            return Err(Problem::Forbidden(format!("the plugin may not {action} in `{collection}`")).into());
         };
         let known = self.catalogue.collection(collection).ok_or_else(|| {
             Problem::Unavailable(format!(
                 "the collection `{collection}` does not exist: its plugin is not installed"
             ))
         })?;
-        let (readable, writable) = self.scopes(reachable, action)?;
+        let (readable, writable) = self.scopes(collection, reachable, action)?;
         Ok(Documents {
             transaction: &mut self.transaction,
             catalogue: &self.catalogue,
@@ -139,7 +143,12 @@ impl CallContext {
     }
 
     /// Which documents may be read, and which may be written.
-    fn scopes(&self, reachable: &Reachable, action: Action) -> Result<(Option<Scope>, Scope), Problem> {
+    fn scopes(
+        &self,
+        collection: &str,
+        reachable: &Reachable,
+        action: Action,
+    ) -> Result<(Option<Scope>, Scope), Problem> {
         let as_caller = |action| {
             let resource = &self.resource;
             authorize(&self.caller, action, resource, &reachable.access)
@@ -150,7 +159,7 @@ impl CallContext {
         let read = if is_read { action } else { Action::Read };
         match reachable.power.standing {
             Standing::AsSystem => Ok((Some(Scope::All), Scope::All)),
-            Standing::Own if !self.is_resource(reachable) => Ok((Some(Scope::All), Scope::All)),
+            Standing::Own if collection != &*self.resource => Ok((Some(Scope::All), Scope::All)),
             // What may be written under the permit may be read as well, and so may what the caller may read.
             Standing::Own => Ok((wider(as_caller(read), Some(self.scope)), self.scope)),
             Standing::AsCaller => {
@@ -164,16 +173,8 @@ impl CallContext {
         }
     }
 
-    /// Whether it is the resource that the permit is for.
-    fn is_resource(&self, reachable: &Reachable) -> bool {
-        self.reach
-            .collections
-            .get(&*self.resource)
-            .is_some_and(|own| std::ptr::eq(own, reachable))
-    }
-
-    /// A denial names the line that would allow it.
-    fn denial(&self, collection: &str, action: Action) -> Problem {
+    /// For the operator and the plugin's author: the line that would allow it.
+    fn denial(&self, collection: &str, action: Action) -> String {
         let granted = self.reach.collections.get(collection);
         let mut wish = CollectionWish {
             actions: granted
@@ -183,11 +184,11 @@ impl CallContext {
         };
         wish.actions.insert(action);
         let Remedy { table, line } = Remedy::new(&self.plugin.name, collection, &wish);
-        Problem::Forbidden(format!(
+        format!(
             "the plugin `{}` may not {action} in `{collection}`: its manifest must want it under `[wants]`, and \
              portcullis.toml grant it, under `{table}`: {line}",
             self.plugin.name
-        ))
+        )
     }
 }
 
@@ -197,3 +198,7 @@ fn wider(left: Option<Scope>, right: Option<Scope>) -> Option<Scope> {
         (left, right) => left.or(right),
     }
 }
+
+#[cfg(test)]
+#[path = "context_tests.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 pub mod catalogue;
 pub mod context;
 pub mod documents;
+#[cfg(test)]
+mod fixture;
 pub mod json;
 pub mod keyvalue;
 pub mod log;

@@ -79,7 +79,7 @@ pub struct Selection {
 /// One page of documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The documents.
+    /// The documents; fewer than the limit where their bodies are large, and then there is a next page.
     pub items: Vec<Document>,
     /// The cursor of the next page.
     pub next: Option<String>,

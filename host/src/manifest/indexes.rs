@@ -12,6 +12,8 @@ use super::{IndexField, Source};
 pub const MAX_INDEXES: usize = 16;
 /// The most fields of an index: four strings of the largest size still make a key that pages of the store hold well.
 pub const MAX_INDEX_FIELDS: usize = 4;
+/// What the host adds to a body and an index may hold.
+const HOST_FIELDS: [&str; 3] = ["owner", "created_at", "updated_at"];
 
 type RawIndexes = Vec<Spanned<Vec<Spanned<String>>>>;
 type Indexes = Vec<Vec<IndexField>>;
@@ -62,6 +64,7 @@ fn index(raw: &Spanned<Vec<Spanned<String>>>, schema: &Value, source: &mut Sourc
         .map(|written| {
             let field = parse_field(written.get_ref());
             match schema::field(schema, &field.path) {
+                None if HOST_FIELDS.contains(&field.path.as_str()) => {}
                 None => {
                     let message = format!("the schema has no field `{}`", field.path);
                     let help = "declare it under `properties`; nested fields are written `outer.inner`".to_owned();

@@ -186,7 +186,6 @@ async fn sweep(
         };
         match swept {
             Ok(count) if count < SWEPT_AT_A_TIME => break,
-            // A call that began under the version before may still have written.
             Ok(_) | Err(Ended::Conflict(_)) => tokio::task::yield_now().await,
             Err(ended) => return Err(ended.into()),
         }

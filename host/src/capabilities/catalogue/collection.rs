@@ -61,6 +61,13 @@ impl Collection {
         }
     }
 
+    /// Whether a document may hold an array there: one of its schema, or one that an index has met.
+    pub fn may_be_array(&self, path: &str) -> bool {
+        let field = Field::parse(path);
+        let met = |part: &IndexPart| part.field == field && part.may_be_array;
+        super::may_be_array(&self.schema, path) || self.indexes.iter().flat_map(|index| &index.parts).any(met)
+    }
+
     /// Whether a body may be stored: an object, without the host's own fields, within the schema.
     pub fn check(&self, body: &Value) -> Result<(), Problem> {
         let Value::Object(object) = body else {

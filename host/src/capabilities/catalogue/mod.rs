@@ -167,8 +167,9 @@ impl Catalogue {
                 Ok(None) => return Ok(()),
                 Ok(Some(state)) => match transaction.commit().await {
                     Ok(_) => {
-                        self.versions.send_replace(state.version);
+                        let version = state.version;
                         self.current.store(Arc::new(state));
+                        self.versions.send_replace(version);
                         return Ok(());
                     }
                     Err(ended) => last = retryable(ended)?,
@@ -306,11 +307,7 @@ impl IndexDefinition {
 }
 
 fn may_be_array(schema: &Schema, path: &str) -> bool {
-    match Field::parse(path) {
-        // A field that no schema knows may hold anything in documents of another one.
-        Field::Body(_) => schema.field(path).is_none_or(|kind| kind.may_be_array()),
-        _ => false,
-    }
+    matches!(Field::parse(path), Field::Body(_)) && schema.may_be_array(path)
 }
 
 fn check_indexes(resource: &Resource) -> Result<(), CatalogueError> {
@@ -333,3 +330,7 @@ fn check_indexes(resource: &Resource) -> Result<(), CatalogueError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "catalogue_tests.rs"]
+mod tests;

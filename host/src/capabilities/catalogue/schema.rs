@@ -16,6 +16,8 @@ pub const MAX_VIOLATIONS: usize = 64;
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// How many references, and how many alternatives, are followed to learn what a field is.
 const MAX_STEPS: usize = 64;
+/// How deep alternatives of alternatives are followed to learn whether all of them exclude arrays.
+const MAX_ALTERNATIVES_DEPTH: usize = 3;
 
 /// What the schema says of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +36,6 @@ pub enum FieldKind {
     Object,
     /// The schema leaves it open.
     Any,
-}
-
-impl FieldKind {
-    /// Whether a document may hold an array there.
-    pub fn may_be_array(&self) -> bool {
-        matches!(self, Self::Array(_) | Self::Any)
-    }
 }
 
 /// A compiled schema.
@@ -107,8 +102,43 @@ impl Schema {
         Some(self.kind(&level))
     }
 
+    /// Whether a document may hold an array in that field. Unlike `field`, it is certain where it says no: what only one
+    /// alternative says of the field does not bind documents that follow another one.
+    pub fn may_be_array(&self, path: &str) -> bool {
+        let mut level = self.followed(&[&self.text], &["allOf"]);
+        for name in path.split('.') {
+            let described: Vec<&Value> = level
+                .iter()
+                .filter_map(|part| part.get("properties")?.get(name))
+                .collect();
+            level = self.followed(&described, &["allOf"]);
+        }
+        !level
+            .iter()
+            .any(|part| self.excludes_arrays(part, MAX_ALTERNATIVES_DEPTH))
+    }
+
+    fn excludes_arrays(&self, part: &Value, depth: usize) -> bool {
+        let by_type = match part.get("type") {
+            Some(Value::String(name)) => name != "array",
+            Some(Value::Array(names)) => !names.iter().any(|name| name == "array"),
+            _ => false,
+        };
+        let excluded = |alternative: &Value| {
+            let parts = self.followed(&[alternative], &["allOf"]);
+            parts.iter().any(|part| self.excludes_arrays(part, depth - 1))
+        };
+        let mut lists = ["anyOf", "oneOf"].iter().filter_map(|word| part.get(word)?.as_array());
+        by_type || (depth > 0 && lists.any(|list| list.iter().all(excluded)))
+    }
+
     /// The schemas themselves and all that they refer to or are put together from.
     fn parts<'a>(&'a self, schemas: &[&'a Value]) -> Vec<&'a Value> {
+        self.followed(schemas, &["allOf", "anyOf", "oneOf"])
+    }
+
+    /// The schemas themselves, all that they refer to and what stands under these words.
+    fn followed<'a>(&'a self, schemas: &[&'a Value], words: &[&str]) -> Vec<&'a Value> {
         let mut parts: Vec<&Value> = schemas.to_vec();
         let mut next = 0;
         while let Some(part) = parts.get(next).copied() {
@@ -117,10 +147,7 @@ impl Schema {
                 .get("$ref")
                 .and_then(Value::as_str)
                 .and_then(|target| target.strip_prefix('#'));
-            let combined = ["allOf", "anyOf", "oneOf"]
-                .iter()
-                .filter_map(|word| part.get(word)?.as_array())
-                .flatten();
+            let combined = words.iter().filter_map(|word| part.get(word)?.as_array()).flatten();
             for found in reference
                 .and_then(|pointer| self.text.pointer(pointer))
                 .into_iter()
@@ -217,11 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn a_field_may_be_an_array_unless_the_schema_binds_every_document() {
+        let schema = schema(json!({
+            "properties": {
+                "name": {"type": ["string", "null"]}, "open": {}, "list": {"type": ["array", "null"]},
+                "size": {"anyOf": [{"$ref": "#/$defs/size"}, {"type": "null"}]},
+                "mixed": {"oneOf": [{"type": "string"}, {"type": "array"}]},
+            },
+            "allOf": [{"properties": {"also": {"type": "integer"}}}],
+            "anyOf": [{"properties": {"perhaps": {"type": "string"}}}, {"properties": {"other": {"type": "string"}}}],
+            "$defs": {"size": {"allOf": [{"type": "integer"}]}}
+        }));
+        for path in ["name", "size", "also"] {
+            assert!(!schema.may_be_array(path), "{path}");
+        }
+        for path in ["open", "list", "mixed", "perhaps", "unknown", "open.inner"] {
+            assert!(schema.may_be_array(path), "{path}");
+        }
+    }
+
+    #[test]
     fn a_reference_to_itself_ends() {
         let schema = schema(
             json!({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}}}),
         );
         assert_eq!(schema.field("a"), Some(FieldKind::Text));
+        assert!(schema.may_be_array("a"));
     }
 
     #[test]

@@ -42,6 +42,11 @@ pub struct Predicate {
 }
 
 impl Predicate {
+    /// The field, where one value is asked for.
+    pub fn fixed(&self) -> Option<&Field> {
+        matches!(&self.test, Test::OneOf(set) if set.len() == 1).then_some(&self.field)
+    }
+
     /// Whether it holds for a document.
     pub fn holds(&self, document: &Document, body: &Value) -> bool {
         let value = self.field.value(document, body);
@@ -108,7 +113,7 @@ impl Question {
                 test,
             });
         }
-        let (sort, ids_descend) = order(collection, &selection.sort)?;
+        let (sort, ids_descend) = order(collection, &selection.sort, &predicates)?;
         let limit = if selection.limit == 0 {
             DEFAULT_LIMIT
         } else {
@@ -172,9 +177,9 @@ fn kind_of(collection: &Collection, path: &str) -> Result<FieldKind, Error> {
     })
 }
 
-/// The order asked for. What comes behind `id` decides nothing; and `created_at` as the last key is the order of the ids,
-/// which begin with that time.
-fn order(collection: &Collection, orders: &[Order]) -> Result<(Vec<SortKey>, bool), Error> {
+/// The order asked for, without the keys that decide nothing: what comes behind `id`, what is there twice, and what a
+/// condition fixes to one value. `created_at` as the last key is the order of the ids, which begin with that time.
+fn order(collection: &Collection, orders: &[Order], predicates: &[Predicate]) -> Result<(Vec<SortKey>, bool), Error> {
     let mut sort: Vec<SortKey> = Vec::new();
     let mut ids_descend = None;
     for Order {
@@ -200,13 +205,14 @@ fn order(collection: &Collection, orders: &[Order]) -> Result<(Vec<SortKey>, boo
             });
         }
     }
-    let last = sort
-        .last()
-        .map(|last| (last.field == Field::CreatedAt, last.descending));
-    let ids_descend = ids_descend.unwrap_or_else(|| last.is_some_and(|(_, descending)| descending));
-    if last == Some((true, ids_descend)) {
-        sort.pop();
-    }
+    let ids_descend = ids_descend.unwrap_or_else(|| sort.last().is_some_and(|last| last.descending));
+    let mut decided: Vec<Field> = predicates.iter().filter_map(Predicate::fixed).cloned().collect();
+    sort.retain(|key| {
+        let decides = !decided.contains(&key.field);
+        decided.push(key.field.clone());
+        decides
+    });
+    sort.pop_if(|last| last.field == Field::CreatedAt && last.descending == ids_descend);
     Ok((sort, ids_descend))
 }
 

@@ -11,13 +11,14 @@ pub(super) mod stored;
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde_json::Value;
 use uuid::Uuid;
 
 pub use cursor::Cursors;
 pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS};
 pub use merge_patch::merge_patch;
-pub use query::{MAX_COUNTED, MAX_EXAMINED};
+pub use query::{MAX_COUNTED, MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
 
 use super::catalogue::{CatalogueState, Collection, Index};
 use super::json;
@@ -165,7 +166,7 @@ impl Documents<'_> {
     }
 
     /// The compact text of a body that may be stored.
-    fn checked(&self, body: &Value) -> Result<bytes::Bytes, Error> {
+    fn checked(&self, body: &Value) -> Result<Bytes, Error> {
         self.collection.check(body)?;
         let text = json::print(body);
         if text.len() > MAX_BODY_BYTES {
@@ -195,8 +196,16 @@ impl Documents<'_> {
     async fn store(&mut self, old: Option<(&Document, &Value)>, new: Option<(&Document, &Value)>) -> Result<(), Error> {
         self.catalogue.check(self.transaction).await?;
         let collection = self.collection;
+        // All checks come before the first write: a plugin may go on after a refusal, and what it wrote is committed.
+        let mut entries = Vec::new();
         for index in collection.indexes().iter().filter(|index| index.is_maintained()) {
-            self.index(index, old, new).await?;
+            self.check_index(index, old, new, &mut entries).await?;
+        }
+        for (key, value) in entries {
+            match value {
+                Some(value) => self.transaction.put(key, value, None),
+                None => self.transaction.delete(key),
+            }
         }
         if let Some((document, _)) = new.or(old) {
             let key = self.key(document.id);
@@ -212,11 +221,13 @@ impl Documents<'_> {
         Ok(())
     }
 
-    async fn index(
+    /// Collects what is to be written to an index: a value to put, or none to delete.
+    async fn check_index(
         &mut self,
         index: &Index,
         old: Option<(&Document, &Value)>,
         new: Option<(&Document, &Value)>,
+        entries: &mut Vec<(Key, Option<Bytes>)>,
     ) -> Result<(), Error> {
         // A document that was there before the index and does not fit into it has no entries.
         let before = match old {
@@ -232,12 +243,12 @@ impl Documents<'_> {
         for key in before.difference(&after) {
             // While a unique index is being built, the entry may be another document's.
             if !index.unique || self.transaction.get(key).await?.as_deref() == Some(id.as_bytes()) {
-                self.transaction.delete(key.clone());
+                entries.push((key.clone(), None));
             }
         }
         for key in after.difference(&before) {
             if !index.unique {
-                self.transaction.put(key.clone(), bytes::Bytes::new(), None);
+                entries.push((key.clone(), Some(Bytes::new())));
                 continue;
             }
             if self
@@ -249,13 +260,12 @@ impl Documents<'_> {
                 let fields = index.names().join("`, `");
                 return Err(Problem::Conflict(format!("another document has the same `{fields}`")).into());
             }
-            self.transaction
-                .put(key.clone(), bytes::Bytes::copy_from_slice(id.as_bytes()), None);
+            entries.push((key.clone(), Some(Bytes::copy_from_slice(id.as_bytes()))));
         }
         Ok(())
     }
 
-    fn visible(&self, id: Uuid, value: Option<bytes::Bytes>) -> Result<Option<Document>, Error> {
+    fn visible(&self, id: Uuid, value: Option<Bytes>) -> Result<Option<Document>, Error> {
         let Some(value) = value else { return Ok(None) };
         let document = stored::decode(id, value).ok_or_else(|| self.damaged())?;
         let covered = self.readable.is_some_and(|scope| scope.covers(document.owner));
@@ -285,3 +295,12 @@ fn parse_id(text: &str) -> Option<Uuid> {
 fn invalid(pointer: String, message: String) -> Error {
     Error::Problem(Problem::Invalid(vec![Violation { pointer, message }]))
 }
+
+#[cfg(test)]
+mod cursor_tests;
+#[cfg(test)]
+mod index_required_tests;
+#[cfg(test)]
+mod query_tests;
+#[cfg(test)]
+mod write_tests;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::encoding::prefix_end;
-use super::filter::{Question, Test};
+use super::filter::{Predicate, Question, Test};
 use super::index::directed;
-use crate::capabilities::catalogue::{Collection, Index, IndexState};
+use crate::capabilities::catalogue::{Collection, Field, Index, IndexState};
+use crate::manifest::MAX_INDEX_FIELDS;
 use crate::storage::engine::{Direction, Key, Range};
 use crate::storage::keyspace;
 
@@ -76,29 +77,33 @@ pub fn paths<'a>(collection: &'a Collection, question: &Question) -> Vec<Path<'a
     paths
 }
 
-/// The index that would serve the question: what is equal, then the order, or else a range.
-pub fn index_to_declare(question: &Question) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    let mut add = |path: &str, descending: bool| {
-        if !names.iter().any(|known| known.trim_start_matches('-') == path) {
-            names.push(format!("{}{path}", if descending { "-" } else { "" }));
-        }
-    };
-    let is_equal = |test: &Test| matches!(test, Test::OneOf(set) if set.len() == 1);
-    question
-        .predicates
-        .iter()
-        .filter(|one| is_equal(&one.test))
-        .for_each(|one| add(&one.path, false));
+/// The index that would serve the question: what is equal, then the order, or else a range. `None` where no index would:
+/// one over a field that may hold an array has no order, and conditions that only exclude narrow nothing.
+pub fn index_to_declare(collection: &Collection, question: &Question) -> Option<Vec<String>> {
+    let fixed = |one: &&Predicate| one.fixed().is_some();
+    let is_ordered = |path: &str| !collection.may_be_array(path);
+    let mut ordered: Vec<(&str, bool)> = Vec::new();
     if question.sort.is_empty() {
-        let range = question
+        let ranges = question
             .predicates
             .iter()
-            .find(|one| !is_equal(&one.test) && !matches!(one.test, Test::Not(_)));
-        range.into_iter().for_each(|one| add(&one.path, false));
+            .filter(|one| !fixed(one) && !matches!(one.test, Test::Not(_)));
+        let ranges = ranges.map(|one| one.path.as_str());
+        ordered.extend(ranges.filter(|path| is_ordered(path)).take(1).map(|path| (path, false)));
+    } else if question.sort.iter().all(|key| is_ordered(&key.path)) {
+        ordered.extend(question.sort.iter().map(|key| (key.path.as_str(), key.descending)));
     }
-    question.sort.iter().for_each(|key| add(&key.path, key.descending));
-    names
+    let mut equal: Vec<&str> = Vec::new();
+    for one in question.predicates.iter().filter(fixed) {
+        if !equal.contains(&one.path.as_str()) && equal.len() + ordered.len() < MAX_INDEX_FIELDS {
+            equal.push(&one.path);
+        }
+    }
+    let ordered = ordered
+        .into_iter()
+        .map(|(path, descending)| format!("{}{path}", if descending { "-" } else { "" }));
+    let index: Vec<String> = equal.into_iter().map(str::to_owned).chain(ordered).collect();
+    (!index.is_empty()).then_some(index)
 }
 
 fn direction(forward: bool) -> Direction {
@@ -120,10 +125,7 @@ fn rank(path: &Path<'_>, question: &Question) -> u8 {
 }
 
 /// The values that a field must equal, with the number of the condition that says so.
-fn equal<'q>(
-    question: &'q Question,
-    field: &crate::capabilities::catalogue::Field,
-) -> Option<(usize, &'q BTreeSet<Vec<u8>>)> {
+fn equal<'q>(question: &'q Question, field: &Field) -> Option<(usize, &'q BTreeSet<Vec<u8>>)> {
     let sets = question
         .predicates
         .iter()
@@ -135,7 +137,7 @@ fn equal<'q>(
     sets.min_by_key(|(_, set)| set.len())
 }
 
-fn single<'q>(question: &'q Question, field: &crate::capabilities::catalogue::Field) -> Option<(usize, &'q Vec<u8>)> {
+fn single<'q>(question: &'q Question, field: &Field) -> Option<(usize, &'q Vec<u8>)> {
     let (number, set) = equal(question, field)?;
     if set.len() > 1 {
         return None;
@@ -148,7 +150,7 @@ fn ids<'a>(question: &Question) -> Option<Path<'a>> {
         .predicates
         .iter()
         .enumerate()
-        .find(|(_, one)| one.field == crate::capabilities::catalogue::Field::Id)?;
+        .find(|(_, one)| one.field == Field::Id)?;
     let Test::OneOf(set) = &predicate.test else {
         return None;
     };
@@ -266,10 +268,7 @@ fn matching_order(index: &Index, fixed: usize, question: &Question) -> Option<Di
 }
 
 /// All range conditions on a field, as one.
-fn bounds(
-    question: &Question,
-    field: &crate::capabilities::catalogue::Field,
-) -> Option<(Vec<usize>, Vec<u8>, Vec<u8>)> {
+fn bounds(question: &Question, field: &Field) -> Option<(Vec<usize>, Vec<u8>, Vec<u8>)> {
     let mut found: Option<(Vec<usize>, Vec<u8>, Vec<u8>)> = None;
     for (number, predicate) in question.predicates.iter().enumerate() {
         let Test::Within(from, to) = &predicate.test else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::filter::Question;
 use super::plan::{self, Path, Source};
 use super::{Documents, Error, index, stored};
-use crate::capabilities::catalogue::Index;
+use crate::capabilities::catalogue::{Index, IndexState};
 use crate::capabilities::model::{Document, Page, Selection};
 use crate::policy::Caller;
 use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range};
@@ -19,9 +20,13 @@ use crate::storage::keyspace;
 pub const MAX_EXAMINED: usize = 10_000;
 /// The most rows that are counted where an index, or no condition, makes looking at documents needless.
 pub const MAX_COUNTED: u64 = 1_000_000;
+/// The most that the bodies examined may take; the bodies of a page that an index leads straight to don't count.
+pub const MAX_EXAMINED_BYTES: usize = 64 << 20;
+/// A page ends early once its bodies take this much.
+pub const MAX_PAGE_BYTES: usize = 8 << 20;
 /// The longest sort values that a cursor can hold.
 const MAX_POSITION_BYTES: usize = 5_000;
-/// Rows that are examined at a time where most may be passed over.
+/// Rows that are read at a time.
 const EXAMINED_AT_A_TIME: usize = 256;
 
 /// What one way found: a page and, for free, sometimes the number of all.
@@ -29,6 +34,67 @@ struct Found {
     items: Vec<Document>,
     more: bool,
     total: Option<u64>,
+}
+
+/// A page in the making.
+#[derive(Default)]
+struct Items {
+    documents: Vec<Document>,
+    bytes: usize,
+}
+
+impl Items {
+    fn open(&self, wanted: usize) -> bool {
+        self.documents.len() < wanted && self.bytes < MAX_PAGE_BYTES
+    }
+
+    fn push(&mut self, document: Document) {
+        self.bytes += document.body.len();
+        self.documents.push(document);
+    }
+
+    /// The page; `more` says whether documents may follow the last one.
+    fn page(mut self, limit: usize, more: bool) -> Found {
+        let more = more || self.documents.len() > limit;
+        self.documents.truncate(limit);
+        Found {
+            items: self.documents,
+            more,
+            total: None,
+        }
+    }
+}
+
+/// The first documents that match, with their positions, and how many match in all.
+#[derive(Default)]
+struct Matching {
+    first: Vec<(Vec<u8>, Document)>,
+    total: u64,
+}
+
+impl Matching {
+    fn keep_first(&mut self, wanted: usize) {
+        self.first.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        self.first.truncate(wanted);
+    }
+}
+
+/// What a query has examined.
+#[derive(Default)]
+struct Effort {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Effort {
+    fn spend(&mut self, rows: usize, documents: &[Document]) {
+        self.rows += rows;
+        self.bytes += documents.iter().map(|document| document.body.len()).sum::<usize>();
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.rows > MAX_EXAMINED || self.bytes > MAX_EXAMINED_BYTES
+    }
 }
 
 impl Documents<'_> {
@@ -118,14 +184,29 @@ impl Documents<'_> {
                 return Ok(found);
             }
         }
-        Err(self.index_required(question))
+        Err(self.too_many_rows(question))
     }
 
-    fn index_required(&self, question: &Question) -> Error {
-        let index = plan::index_to_declare(question);
-        let known = self.collection.indexes().iter().filter(|known| known.is_maintained());
-        let being_built = known.into_iter().any(|known| !known.unique && known.names() == index);
-        Error::IndexRequired { index, being_built }
+    /// What to tell where too many rows would have to be examined.
+    fn too_many_rows(&self, question: &Question) -> Error {
+        let state_of = |index: &Vec<String>| {
+            let same = |known: &&Index| known.is_maintained() && !known.unique && known.names() == *index;
+            self.collection.indexes().iter().find(same).map(|known| &known.state)
+        };
+        match plan::index_to_declare(self.collection, question) {
+            Some(index) if state_of(&index) != Some(&IndexState::Ready) => Error::IndexRequired {
+                being_built: state_of(&index).is_some(),
+                index,
+            },
+            _ => Error::BadSelection {
+                code: "too_many_rows",
+                message: format!(
+                    "more than {MAX_EXAMINED} documents, or {} MiB of them, would have to be examined, and no index \
+                     helps: narrow the filters",
+                    MAX_EXAMINED_BYTES >> 20
+                ),
+            },
+        }
     }
 
     /// Follows rows that come in the order asked for, up to the end of the page; `None` where too many are passed over.
@@ -139,44 +220,38 @@ impl Documents<'_> {
         let exact = path.is_exact(question);
         let wanted = question.limit + 1;
         let mut behind = after.and_then(|position| self.key_at(path, direction, position));
-        let (mut items, mut examined) = (Vec::new(), 0);
+        let (mut items, mut effort) = (Items::default(), Effort::default());
         let [range] = path.ranges() else { return Ok(None) };
-        while items.len() < wanted {
+        while items.open(wanted) {
             let rows = if exact {
-                wanted - items.len()
+                wanted - items.documents.len()
             } else {
                 EXAMINED_AT_A_TIME
-            }
-            .min(MAX_SCAN_ROWS);
+            };
+            let rows = rows.min(EXAMINED_AT_A_TIME);
             let scanned = self.transaction.scan(range, behind.as_ref(), rows, direction).await?;
-            let exhausted = scanned.len() < rows;
-            examined += scanned.len();
+            let (examined, exhausted) = (scanned.len(), scanned.len() < rows);
             behind = scanned.last().map(|(key, _)| key.clone());
-            for document in self.documents_of(path, scanned).await? {
-                if items.len() < wanted && (exact || question.holds(&document, &self.parsed(&document)?, &path.served))
-                {
+            let documents = self.documents_of(path, scanned).await?;
+            effort.spend(examined, &documents);
+            for document in documents {
+                if !items.open(wanted) {
+                    return Ok(Some(items.page(question.limit, true)));
+                }
+                if exact || question.holds(&document, &self.parsed(&document)?, &path.served) {
                     items.push(document);
                 }
             }
             if exhausted {
-                break;
+                return Ok(Some(items.page(question.limit, false)));
             }
-            if !exact && examined >= MAX_EXAMINED && items.len() < question.limit {
-                return Ok(None);
-            }
-            if !exact && examined >= MAX_EXAMINED {
-                break;
+            if !exact && effort.is_too_much() {
+                // A full page may be the last one where the limit struck: then the next one is empty.
+                let full = items.documents.len() >= question.limit;
+                return Ok(full.then(|| items.page(question.limit, true)));
             }
         }
-        // A full page may be the last one where the limit struck: then the next one is empty.
-        let more =
-            items.len() > question.limit || (items.len() == question.limit && !exact && examined >= MAX_EXAMINED);
-        items.truncate(question.limit);
-        Ok(Some(Found {
-            items,
-            more,
-            total: None,
-        }))
+        Ok(Some(items.page(question.limit, true)))
     }
 
     /// Looks at all rows of a way and sorts; `None` where there are too many.
@@ -186,79 +261,97 @@ impl Documents<'_> {
         question: &Question,
         after: Option<&[u8]>,
     ) -> Result<Option<Found>, Error> {
-        let Some(matching) = self.matching(path, question).await? else {
+        let Some(Matching { first, total }) = self.matching(path, question, after, question.limit + 1).await? else {
             return Ok(None);
         };
-        let total = matching.len() as u64;
-        let mut placed: Vec<(Vec<u8>, Document)> = matching
-            .into_iter()
-            .filter(|(position, _)| after.is_none_or(|after| position.as_slice() > after))
-            .collect();
-        placed.sort_by(|(left, _), (right, _)| left.cmp(right));
-        let more = placed.len() > question.limit;
-        let items = placed
-            .into_iter()
-            .take(question.limit)
-            .map(|(_, document)| document)
-            .collect();
+        let mut items = Items::default();
+        for (_, document) in first {
+            if !items.open(question.limit + 1) {
+                break;
+            }
+            items.push(document);
+        }
+        let more = items.bytes >= MAX_PAGE_BYTES;
         Ok(Some(Found {
-            items,
-            more,
             total: Some(total),
+            ..items.page(question.limit, more)
         }))
     }
 
-    /// All documents of a way for which the question holds, with their positions; `None` where there are too many rows.
+    /// The first `wanted` documents of a way behind `after`, and how many match in all; `None` where there are too many
+    /// rows.
     async fn matching(
         &mut self,
         path: &Path<'_>,
         question: &Question,
-    ) -> Result<Option<Vec<(Vec<u8>, Document)>>, Error> {
-        let mut documents = match &path.source {
-            Source::Unique(keys) => {
-                let held = self.transaction.get_many(keys).await?;
-                self.load(
-                    held.iter()
-                        .flatten()
-                        .filter_map(|id| Uuid::from_slice(id).ok())
-                        .collect(),
-                )
-                .await?
-            }
-            Source::Ids(ids) => {
-                self.load(ids.iter().filter_map(|id| super::parse_id(id)).collect())
-                    .await?
-            }
-            Source::Index { .. } | Source::Documents(_) => Vec::new(),
-        };
-        let mut examined = 0;
+        after: Option<&[u8]>,
+        wanted: usize,
+    ) -> Result<Option<Matching>, Error> {
+        let mut matching = Matching::default();
+        let (points, mut effort) = (self.points(path).await?, Effort::default());
+        self.sift(&mut matching, points, path, question, after)?;
         for range in path.ranges() {
             let mut behind = None;
             loop {
                 let rows = self
                     .transaction
-                    .scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward)
+                    .scan(range, behind.as_ref(), EXAMINED_AT_A_TIME, Direction::Forward)
                     .await?;
-                let exhausted = rows.len() < MAX_SCAN_ROWS;
-                examined += rows.len();
-                if examined > MAX_EXAMINED {
+                let exhausted = rows.len() < EXAMINED_AT_A_TIME;
+                behind = rows.last().map(|(key, _)| key.clone());
+                let examined = rows.len();
+                let documents = self.documents_of(path, rows).await?;
+                effort.spend(examined, &documents);
+                if effort.is_too_much() {
                     return Ok(None);
                 }
-                behind = rows.last().map(|(key, _)| key.clone());
-                documents.extend(self.documents_of(path, rows).await?);
+                self.sift(&mut matching, documents, path, question, after)?;
+                matching.keep_first(wanted);
                 if exhausted {
                     break;
                 }
             }
         }
-        let mut matching = Vec::new();
+        matching.keep_first(wanted);
+        Ok(Some(matching))
+    }
+
+    /// Adds the documents for which the question holds.
+    fn sift(
+        &self,
+        matching: &mut Matching,
+        documents: Vec<Document>,
+        path: &Path<'_>,
+        question: &Question,
+        after: Option<&[u8]>,
+    ) -> Result<(), Error> {
         for document in documents {
             let body = self.parsed(&document)?;
             if question.holds(&document, &body, &path.served) {
-                matching.push((question.position(&document, &body), document));
+                matching.total += 1;
+                let position = question.position(&document, &body);
+                if after.is_none_or(|after| position.as_slice() > after) {
+                    matching.first.push((position, document));
+                }
             }
         }
-        Ok(Some(matching))
+        Ok(())
+    }
+
+    /// The documents that a way names one by one.
+    async fn points(&mut self, path: &Path<'_>) -> Result<Vec<Document>, Error> {
+        let ids = match &path.source {
+            Source::Unique(keys) => {
+                let held = self.transaction.get_many(keys).await?;
+                held.iter()
+                    .flatten()
+                    .filter_map(|id| Uuid::from_slice(id).ok())
+                    .collect()
+            }
+            Source::Ids(ids) => ids.iter().filter_map(|id| super::parse_id(id)).collect(),
+            Source::Index { .. } | Source::Documents(_) => Vec::new(),
+        };
+        self.load(ids).await
     }
 
     async fn count(&mut self, paths: &[Path<'_>], question: &Question) -> Result<u64, Error> {
@@ -266,17 +359,17 @@ impl Documents<'_> {
             .iter()
             .find(|path| path.is_exact(question) && !path.ranges().is_empty())
         {
-            return self.count_rows(path, question).await;
+            return self.count_rows(path).await;
         }
         for path in paths {
-            if let Some(matching) = self.matching(path, question).await? {
-                return Ok(matching.len() as u64);
+            if let Some(matching) = self.matching(path, question, None, 0).await? {
+                return Ok(matching.total);
             }
         }
-        Err(self.index_required(question))
+        Err(self.too_many_rows(question))
     }
 
-    async fn count_rows(&mut self, path: &Path<'_>, question: &Question) -> Result<u64, Error> {
+    async fn count_rows(&mut self, path: &Path<'_>) -> Result<u64, Error> {
         let mut counted = 0;
         for range in path.ranges() {
             let mut behind = None;
@@ -287,7 +380,12 @@ impl Documents<'_> {
                     .await?;
                 counted += rows.len() as u64;
                 if counted > MAX_COUNTED {
-                    return Err(self.index_required(question));
+                    let message =
+                        format!("more than {MAX_COUNTED} documents match: leave the count out, or narrow the filters");
+                    return Err(Error::BadSelection {
+                        code: "too_many_to_count",
+                        message,
+                    });
                 }
                 if rows.len() < MAX_SCAN_ROWS {
                     break;
@@ -317,7 +415,7 @@ impl Documents<'_> {
         }
     }
 
-    async fn documents_of(&mut self, path: &Path<'_>, rows: Vec<(Key, bytes::Bytes)>) -> Result<Vec<Document>, Error> {
+    async fn documents_of(&mut self, path: &Path<'_>, rows: Vec<(Key, Bytes)>) -> Result<Vec<Document>, Error> {
         match &path.source {
             Source::Index { index, .. } => {
                 let index: &Index = index;
@@ -325,7 +423,7 @@ impl Documents<'_> {
                     .await
             }
             _ => {
-                let decode = |(key, value): (Key, bytes::Bytes)| {
+                let decode = |(key, value): (Key, Bytes)| {
                     let (_, id) = keyspace::parse_document(&key)?;
                     stored::decode(id, value)
                 };
