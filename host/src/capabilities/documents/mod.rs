@@ -5,6 +5,7 @@ pub(super) mod encoding;
 mod filter;
 pub(super) mod index;
 mod merge_patch;
+mod page;
 mod plan;
 mod query;
 pub(super) mod stored;
@@ -18,7 +19,8 @@ use uuid::Uuid;
 pub use cursor::Cursors;
 pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS};
 pub use merge_patch::merge_patch;
-pub use query::{MAX_COUNTED, MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
+pub use page::{MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
+pub use query::MAX_COUNTED;
 
 use super::catalogue::{CatalogueState, Collection, Index};
 use super::json;

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::filter::Question;
+use super::page::{Effort, Found, Items, MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES, Matching};
 use super::plan::{self, Path, Source};
 use super::{Documents, Error, index, stored};
 use crate::capabilities::catalogue::{Index, IndexState};
@@ -16,86 +17,12 @@ use crate::policy::Caller;
 use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range};
 use crate::storage::keyspace;
 
-/// The most rows that a query examines where no index leads straight to what it asks for.
-pub const MAX_EXAMINED: usize = 10_000;
 /// The most rows that are counted where an index, or no condition, makes looking at documents needless.
 pub const MAX_COUNTED: u64 = 1_000_000;
-/// The most that the bodies examined may take; the bodies of a page that an index leads straight to don't count.
-pub const MAX_EXAMINED_BYTES: usize = 64 << 20;
-/// A page ends early once its bodies take this much.
-pub const MAX_PAGE_BYTES: usize = 8 << 20;
 /// The longest sort values that a cursor can hold.
 const MAX_POSITION_BYTES: usize = 5_000;
 /// Rows that are read at a time.
 const EXAMINED_AT_A_TIME: usize = 256;
-
-/// What one way found: a page and, for free, sometimes the number of all.
-struct Found {
-    items: Vec<Document>,
-    more: bool,
-    total: Option<u64>,
-}
-
-/// A page in the making.
-#[derive(Default)]
-struct Items {
-    documents: Vec<Document>,
-    bytes: usize,
-}
-
-impl Items {
-    fn open(&self, wanted: usize) -> bool {
-        self.documents.len() < wanted && self.bytes < MAX_PAGE_BYTES
-    }
-
-    fn push(&mut self, document: Document) {
-        self.bytes += document.body.len();
-        self.documents.push(document);
-    }
-
-    /// The page; `more` says whether documents may follow the last one.
-    fn page(mut self, limit: usize, more: bool) -> Found {
-        let more = more || self.documents.len() > limit;
-        self.documents.truncate(limit);
-        Found {
-            items: self.documents,
-            more,
-            total: None,
-        }
-    }
-}
-
-/// The first documents that match, with their positions, and how many match in all.
-#[derive(Default)]
-struct Matching {
-    first: Vec<(Vec<u8>, Document)>,
-    total: u64,
-}
-
-impl Matching {
-    fn keep_first(&mut self, wanted: usize) {
-        self.first.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-        self.first.truncate(wanted);
-    }
-}
-
-/// What a query has examined.
-#[derive(Default)]
-struct Effort {
-    rows: usize,
-    bytes: usize,
-}
-
-impl Effort {
-    fn spend(&mut self, rows: usize, documents: &[Document]) {
-        self.rows += rows;
-        self.bytes += documents.iter().map(|document| document.body.len()).sum::<usize>();
-    }
-
-    fn is_too_much(&self) -> bool {
-        self.rows > MAX_EXAMINED || self.bytes > MAX_EXAMINED_BYTES
-    }
-}
 
 impl Documents<'_> {
     /// One page of the documents that match, under the scope.

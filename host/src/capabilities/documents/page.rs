@@ -1,0 +1,90 @@
+//! A page in the making, and what bounds the effort for it.
+
+use crate::capabilities::model::Document;
+
+/// The most rows that a query examines where no index leads straight to what it asks for.
+pub const MAX_EXAMINED: usize = 10_000;
+/// The most that the bodies examined may take; the bodies of a page that an index leads straight to don't count.
+pub const MAX_EXAMINED_BYTES: usize = 64 << 20;
+/// A page ends early once its bodies take this much.
+pub const MAX_PAGE_BYTES: usize = 8 << 20;
+
+/// What one way found: a page and, for free, sometimes the number of all.
+pub struct Found {
+    /// The documents.
+    pub items: Vec<Document>,
+    /// Whether there may be others behind them.
+    pub more: bool,
+    /// How many match in all, where that is known.
+    pub total: Option<u64>,
+}
+
+/// A page in the making.
+#[derive(Default)]
+pub struct Items {
+    /// The documents so far.
+    pub documents: Vec<Document>,
+    /// What their bodies take.
+    pub bytes: usize,
+}
+
+impl Items {
+    /// Whether another document goes onto the page.
+    pub fn open(&self, wanted: usize) -> bool {
+        self.documents.len() < wanted && self.bytes < MAX_PAGE_BYTES
+    }
+
+    /// Adds the next document.
+    pub fn push(&mut self, document: Document) {
+        self.bytes += document.body.len();
+        self.documents.push(document);
+    }
+
+    /// The page; `more` says whether documents may follow the last one.
+    pub fn page(mut self, limit: usize, more: bool) -> Found {
+        let more = more || self.documents.len() > limit;
+        self.documents.truncate(limit);
+        Found {
+            items: self.documents,
+            more,
+            total: None,
+        }
+    }
+}
+
+/// The first documents that match, with their positions, and how many match in all.
+#[derive(Default)]
+pub struct Matching {
+    /// With their positions, smallest first once `keep_first` has run.
+    pub first: Vec<(Vec<u8>, Document)>,
+    /// How many match in all.
+    pub total: u64,
+}
+
+impl Matching {
+    /// Forgets all but the first ones.
+    pub fn keep_first(&mut self, wanted: usize) {
+        self.first.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        self.first.truncate(wanted);
+    }
+}
+
+/// What a query has examined.
+#[derive(Default)]
+pub struct Effort {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Effort {
+    /// Counts rows, and the documents that they led to.
+    pub fn spend(&mut self, rows: usize, documents: &[Document]) {
+        self.rows += rows;
+        self.bytes += documents.iter().map(|document| document.body.len()).sum::<usize>();
+    }
+
+    /// Whether the limits are passed.
+    pub fn is_too_much(&self) -> bool {
+        self.rows > MAX_EXAMINED || self.bytes > MAX_EXAMINED_BYTES
+    }
+}
