@@ -12,12 +12,15 @@
 //!
 //! `config` and `telemetry` may be used anywhere.
 
+pub mod app;
 pub mod capabilities;
 pub mod cli;
 pub mod config;
 pub mod dispatch;
+pub mod http;
 pub mod manifest;
 pub mod policy;
 pub mod sandbox;
 pub mod storage;
 pub mod telemetry;
+pub mod workers;

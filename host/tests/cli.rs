@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use common::{command, scratch, stderr, stdout};
 
 /// Every command that people see.
-const COMMANDS: [&str; 4] = ["import", "export", "backup", "reload"];
+const COMMANDS: [&str; 9] = [
+    "run", "dev", "import", "export", "check", "verify", "backup", "restore", "reload",
+];
 
 #[test]
 fn help_names_every_command_and_the_exit_codes() {

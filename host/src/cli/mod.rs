@@ -2,6 +2,8 @@
 
 mod admin;
 mod backup;
+mod check;
+mod dev;
 mod download;
 mod export;
 mod failure;
@@ -9,7 +11,10 @@ mod import;
 mod options;
 mod output;
 mod reload;
+mod run;
+mod serve;
 pub mod toolchain;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -43,11 +48,15 @@ Environment:
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Run),
+    Dev(dev::Dev),
     Import(import::Import),
     Export(export::Export),
+    Check(check::Check),
+    Verify(verify::Verify),
     Backup(backup::Backup),
     Reload(reload::Reload),
-    /// Compiles a component from standard input to standard output: the host starts this itself.
+    /// Compile a component from stdin to stdout: what the host starts to compile a plugin within limits
     #[command(hide = true)]
     Compile,
 }
@@ -57,8 +66,12 @@ pub fn main() -> ExitCode {
     // clap ends the process itself: 0 after `--help` and `--version`, 2 where the command line is wrong.
     let arguments = Arguments::parse();
     let done = match arguments.command {
+        Command::Run(command) => command.run(),
+        Command::Dev(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Verify(command) => command.run(),
         Command::Backup(command) => command.run(),
         Command::Reload(command) => command.run(),
         Command::Compile => return crate::sandbox::compile::child_main(),

@@ -5,6 +5,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::options::Host;
 use super::serve;
+use crate::app::Seeding;
 
 /// Serve the plugins.
 ///
@@ -22,6 +23,6 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.host.load()?;
-        serve::until_stopped(config, &self.host, async |_| Ok(()))
+        serve::until_stopped(config, &self.host, Seeding::StoreWins, async |_| Ok(()))
     }
 }

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::options::Host;
 use super::output;
-use crate::app::{self, Addresses};
+use crate::app::{self, Addresses, Seeding};
 use crate::config::Config;
 use crate::telemetry;
 
@@ -11,6 +11,7 @@ use crate::telemetry;
 pub(super) fn until_stopped(
     config: Config,
     host: &Host,
+    seeding: Seeding,
     prepare: impl AsyncFnOnce(&Addresses) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     telemetry::start(&config.log).map_err(Failure::Failed)?;
@@ -18,6 +19,7 @@ pub(super) fn until_stopped(
         config,
         config_file: host.files.config_path(),
         plugins: host.plugins.clone(),
+        seeding,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -13,6 +13,8 @@ pub enum Failure {
     IndexRequired {
         /// The fields of the index, `-` before a descending one.
         index: Vec<String>,
+        /// It is declared, and being built: the same request will be served soon.
+        being_built: bool,
     },
     /// The selection makes no sense for this resource: 400.
     BadSelection {
@@ -23,6 +25,8 @@ pub enum Failure {
     },
     /// The plugin broke or exceeded a limit.
     Fault(Fault),
+    /// The resource was removed while the request was on its way: 404.
+    Removed,
     /// No place is free and the queue is full: 503.
     Overloaded {
         /// Seconds until another try makes sense.

@@ -110,12 +110,3 @@ pub enum Reply {
     /// The document is gone.
     Deleted,
 }
-
-/// The replies to one request, one for each of its operations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// In the order of the operations.
-    pub replies: Vec<Reply>,
-    /// Whether they were given before, under the same idempotency key.
-    pub replayed: bool,
-}

@@ -32,6 +32,7 @@ use std::time::Duration;
 use hyper::header::HeaderName;
 
 pub use body::Chunks;
+pub use render::document as document_text;
 pub use listener::serve;
 pub use routes::admin::{AdminActions, AdminError};
 

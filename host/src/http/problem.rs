@@ -190,9 +190,10 @@ impl From<Failure> for Problem {
             Failure::PreconditionFailed => {
                 precondition_failed("the document is at another revision than If-Match names")
             }
-            Failure::IndexRequired { index } => index_required(index),
+            Failure::IndexRequired { index, being_built } => index_required(index, being_built),
             Failure::BadSelection { code, message } => Self::bad_request(code, message),
             Failure::Fault(fault) => fault.into(),
+            Failure::Removed => Self::no_such_resource(),
             Failure::Overloaded { retry_after_s } => Self::unavailable(
                 "overloaded",
                 "too many requests are waiting for this plugin",
@@ -374,10 +375,13 @@ pub(super) fn unsupported_condition() -> Problem {
     )
 }
 
-fn index_required(index: Vec<String>) -> Problem {
+fn index_required(index: Vec<String>, being_built: bool) -> Problem {
     let line = Value::from(vec![Value::from(index.clone())]);
-    let detail =
-        format!("this filter or sort would examine too many documents; declare `indexes = {line}` for the resource");
+    let detail = if being_built {
+        format!("this filter or sort needs the index {line}, which is being built: try again soon")
+    } else {
+        format!("this filter or sort would examine too many documents; declare `indexes = {line}` for the resource")
+    };
     let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "index_required", detail);
     problem.0.more.insert("index".to_owned(), Value::from(index));
     problem

@@ -7,8 +7,8 @@ use crate::capabilities::model::{Document, Page};
 /// What the host adds to a body: names, punctuation, two ids, two times.
 const ADDED_BYTES: usize = 200;
 
-/// One document.
-pub(super) fn document(document: &Document) -> Vec<u8> {
+/// One document, as clients see it.
+pub fn document(document: &Document) -> Vec<u8> {
     let mut out = Vec::with_capacity(document.body.len() + ADDED_BYTES);
     write_document(&mut out, document);
     out

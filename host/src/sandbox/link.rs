@@ -3,7 +3,7 @@
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
-use super::bindings::portcullis::plugin::request;
+use super::bindings::portcullis::plugin::{documents, request};
 use super::bindings::wasi::{config, keyvalue, logging};
 use super::install::InstallError;
 use super::store::CallState;
@@ -17,6 +17,7 @@ const CONTRACT_VERSION: &str = "0.1.0";
 const INTERFACES: &[(&str, &str)] = &[
     ("portcullis:plugin/types", "0.1"),
     ("portcullis:plugin/request", "0.1"),
+    ("portcullis:plugin/documents", "0.1"),
     ("wasi:config/store", "0.2.0-rc.1"),
     ("wasi:keyvalue/store", "0.2.0-draft2"),
     ("wasi:keyvalue/atomics", "0.2.0-draft2"),
@@ -56,6 +57,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
     wasi::add_to_linker(&mut linker)?;
     request::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    documents::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     config::store::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     keyvalue::store::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     keyvalue::atomics::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

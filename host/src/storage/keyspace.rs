@@ -179,6 +179,23 @@ pub fn plugin(name: &str, part: &str) -> Key {
     key(PLUGIN, &[name.as_bytes(), b"\0", part.as_bytes()])
 }
 
+/// What the store keeps about all plugins.
+pub fn plugins() -> Range {
+    prefix_range(Key::from_static(&[PLUGIN]))
+}
+
+/// What the store keeps about one plugin.
+pub fn plugin_parts(name: &str) -> Range {
+    prefix_range(key(PLUGIN, &[name.as_bytes(), b"\0"]))
+}
+
+/// The plugin that a key tells about.
+pub fn plugin_name(key: &Key) -> Option<&str> {
+    let rest = key.strip_prefix(&[PLUGIN])?;
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    std::str::from_utf8(&rest[..end]).ok()
+}
+
 /// The answer kept under the hash of an idempotency key.
 pub fn answer(hash: &[u8; 32]) -> Key {
     key(ANSWER, &[hash])

@@ -37,13 +37,16 @@ impl Default for Locks {
 impl Locks {
     /// Waits for the locks of all of `keys`. Stripes are taken in one order by everybody, so nobody deadlocks; a caller
     /// must not hold locks already.
-    pub async fn lock(&self, keys: &BTreeSet<Key>) -> Held {
+    pub fn lock(&self, keys: &BTreeSet<Key>) -> impl Future<Output = Held> + Send + use<> {
         let stripes: BTreeSet<usize> = keys.iter().map(|key| self.stripe(key)).collect();
-        let mut guards = Vec::with_capacity(stripes.len());
-        for stripe in stripes {
-            guards.push(Arc::clone(&self.stripes[stripe]).lock_owned().await);
+        let stripes: Vec<Arc<Mutex<()>>> = stripes.into_iter().map(|stripe| Arc::clone(&self.stripes[stripe])).collect();
+        async move {
+            let mut guards = Vec::with_capacity(stripes.len());
+            for stripe in stripes {
+                guards.push(stripe.lock_owned().await);
+            }
+            Held { _guards: guards }
         }
-        Held { _guards: guards }
     }
 
     fn stripe(&self, key: &Key) -> usize {

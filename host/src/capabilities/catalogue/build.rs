@@ -2,12 +2,13 @@
 //! beside the calls that write.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::definition::{Definition, IndexDefinition, IndexState};
-use super::{Catalogue, CatalogueError, Collection, Index};
+use super::{Catalogue, CatalogueError, CatalogueState, Collection, Index};
 use crate::capabilities::documents::{index, stored};
 use crate::storage::engine::{Direction, Key};
 use crate::storage::keyspace;
@@ -32,12 +33,7 @@ enum Step {
 pub async fn build_indexes(catalogue: &Catalogue, now_ms: impl Fn() -> u64) -> Result<(), CatalogueError> {
     loop {
         let state = catalogue.current();
-        let all = state
-            .collections()
-            .flat_map(|collection| collection.indexes().iter().map(move |index| (collection, index)));
-        let mut open =
-            all.filter(|(_, index)| !matches!(index.state, IndexState::Ready | IndexState::Failed { swept: true, .. }));
-        let Some((collection, index)) = open.next() else {
+        let Some((collection, index)) = next_open(&state) else {
             return Ok(());
         };
         if index.state == IndexState::Building {
@@ -46,6 +42,15 @@ pub async fn build_indexes(catalogue: &Catalogue, now_ms: impl Fn() -> u64) -> R
             sweep(catalogue, collection, index, &now_ms).await?;
         }
     }
+}
+
+/// An index that there is something to do for.
+fn next_open(state: &CatalogueState) -> Option<(&Arc<Collection>, &Index)> {
+    let all = state
+        .collections()
+        .flat_map(|collection| collection.indexes().iter().map(move |index| (collection, index)));
+    let mut open = all.filter(|(_, index)| !matches!(index.state, IndexState::Ready | IndexState::Failed { swept: true, .. }));
+    open.next()
 }
 
 async fn build(

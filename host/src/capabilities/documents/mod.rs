@@ -8,7 +8,7 @@ mod merge_patch;
 mod page;
 mod plan;
 mod query;
-pub(super) mod stored;
+pub mod stored;
 
 use std::collections::BTreeSet;
 
@@ -198,15 +198,9 @@ impl Documents<'_> {
     async fn store(&mut self, old: Option<(&Document, &Value)>, new: Option<(&Document, &Value)>) -> Result<(), Error> {
         self.catalogue.check(self.transaction).await?;
         let collection = self.collection;
-        // All checks come before the first write: a plugin may go on after a refusal, and what it wrote is committed.
-        let mut entries = Vec::new();
-        for index in collection.indexes().iter().filter(|index| index.is_maintained()) {
-            self.check_index(index, old, new, &mut entries).await?;
-        }
-        for (key, value) in entries {
-            match value {
-                Some(value) => self.transaction.put(key, value, None),
-                None => self.transaction.delete(key),
+        for index in collection.indexes() {
+            if index.is_maintained() {
+                self.index(index, old, new).await?;
             }
         }
         if let Some((document, _)) = new.or(old) {

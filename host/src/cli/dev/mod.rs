@@ -9,7 +9,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::options::Host;
 use super::{serve, toolchain};
-use crate::app::Addresses;
+use crate::app::{Addresses, Seeding};
 use crate::config::{Config, EngineKind};
 
 /// Build the plugins, load sample data into a new store, and serve.
@@ -31,7 +31,7 @@ impl Dev {
         build(&self.host.plugins)?;
         let wants_sample = !self.no_sample && is_new(&config);
         let data = config.data.directory.clone();
-        serve::until_stopped(config, &self.host, async |addresses: &Addresses| match wants_sample {
+        serve::until_stopped(config, &self.host, Seeding::DirectoryWins, async |addresses: &Addresses| match wants_sample {
             true => sample::load(addresses, &data, &self.host.plugins).await,
             false => Ok(()),
         })

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use hyper::body::Incoming;
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -49,12 +49,13 @@ pub(in crate::http) async fn import(
         }
     };
     let info = Arc::new(call::info(http, request));
-    let outcomes = stream::iter(documents)
-        .map(|document| create(http, &resource, &caller, Arc::clone(&info), document))
-        .buffered(CONCURRENCY)
-        .enumerate()
-        .map(|(index, outcome)| describe(index, outcome, request));
-    respond::value(request.format, &Value::Array(outcomes.collect().await))
+    let created = documents
+        .into_iter()
+        .map(|document| create(http, &resource, &caller, Arc::clone(&info), document).boxed());
+    let outcomes: Vec<_> = stream::iter(created).buffered(CONCURRENCY).collect().await;
+    let described = outcomes.into_iter().enumerate();
+    let described = described.map(|(index, outcome)| describe(index, outcome, request)).collect();
+    respond::value(request.format, &Value::Array(described))
 }
 
 async fn create(

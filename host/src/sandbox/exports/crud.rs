@@ -1,5 +1,6 @@
 //! `portcullis:plugin/crud`: a resource whose every operation the plugin serves.
 
+use async_trait::async_trait;
 use wasmtime::component::{Component, ComponentExportIndex, Instance};
 use wasmtime::{Result, Store};
 
@@ -29,6 +30,7 @@ type One<'a> = (&'a str, &'a str);
 type Two<'a> = (&'a str, &'a str, &'a str);
 type Select<'a> = (&'a str, &'a wit::Selection);
 
+#[async_trait]
 impl Export for Crud {
     type Call<'a> = CrudCall<'a>;
     type Reply = CrudReply;

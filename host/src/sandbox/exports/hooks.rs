@@ -1,5 +1,6 @@
 //! `portcullis:plugin/hooks`: a say before each write.
 
+use async_trait::async_trait;
 use wasmtime::component::{Component, ComponentExportIndex, Instance};
 use wasmtime::{Result, Store};
 
@@ -25,6 +26,7 @@ type Create<'a> = (&'a str, &'a str);
 type Update<'a> = (&'a str, &'a wit::Document, &'a str);
 type Delete<'a> = (&'a str, &'a wit::Document);
 
+#[async_trait]
 impl Export for Hooks {
     type Call<'a> = HookCall<'a>;
     type Reply = HookReply;

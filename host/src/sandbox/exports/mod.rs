@@ -6,6 +6,7 @@ mod hooks;
 pub(super) use self::crud::Crud;
 pub(super) use self::hooks::Hooks;
 
+use async_trait::async_trait;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{Result, Store};
 
@@ -17,7 +18,9 @@ use super::fault::Fault;
 use super::store::CallState;
 use super::trap::Interrupt;
 
-/// One exported interface: the places of its functions, found once.
+/// One exported interface: the places of its functions, found once. A call is boxed: its type would name lifetimes that
+/// the compiler can't prove `Send` for, all the way up to the listener.
+#[async_trait]
 pub(super) trait Export: Sized + Send + Sync {
     /// A call of one of the functions.
     type Call<'a>: Send;
@@ -31,13 +34,13 @@ pub(super) trait Export: Sized + Send + Sync {
     fn check(&self, store: &mut Store<CallState>, instance: Instance) -> Result<()>;
 
     /// Calls the function that `call` names. Runs for each attempt of a call.
-    fn call(
+    async fn call(
         &self,
         store: &mut Store<CallState>,
         instance: Instance,
         call: Self::Call<'_>,
         answer: Answer,
-    ) -> impl Future<Output = Result<std::result::Result<Self::Reply, Problem>>> + Send;
+    ) -> Result<std::result::Result<Self::Reply, Problem>>;
 }
 
 /// What every function returns: its reply or a problem.

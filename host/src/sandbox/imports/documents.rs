@@ -39,7 +39,8 @@ impl Host for CallState {
     async fn query(&mut self, collection: String, selection: Selection) -> Trapping<Result<Page, Problem>> {
         let (context, _) = self.host_call()?;
         let found = async {
-            let selection = convert::selection_of(selection)?;
+            let selection = convert::selection_of(selection)
+                .map_err(|message| Error::BadSelection { code: "malformed_clause", message })?;
             context.documents(&collection, Action::List)?.query(&selection).await
         };
         let found = found.await;
@@ -105,7 +106,7 @@ fn answer<T>(context: &mut CallContext, result: Result<T, Error>) -> Trapping<Re
 
 /// The JSON object that the guest means.
 fn object(text: &str) -> Result<Value, Error> {
-    json::parse_object(text.as_bytes()).map_err(|error| {
+    json::parse_object(text.as_bytes()).map(Value::Object).map_err(|error| {
         Error::Problem(model::Problem::Invalid(vec![Violation {
             pointer: String::new(),
             message: error.to_string(),

@@ -1,0 +1,118 @@
+//! What the admin API can have done.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use crate::capabilities::documents::stored;
+use crate::config::Config;
+use crate::dispatch::Dispatch;
+use crate::http::{AdminActions, AdminError, Chunks};
+use crate::storage::clock::Clock;
+use crate::storage::engine::{Key, MAX_SCAN_ROWS, Scan};
+use crate::storage::keyspace;
+
+use super::files::hex;
+use super::maintenance;
+
+/// What the admin API can have done.
+pub(super) struct Admin {
+    dispatch: Arc<Dispatch>,
+    config: ArcSwap<Config>,
+    config_file: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Admin {
+    pub(super) fn new(
+        dispatch: Arc<Dispatch>,
+        config: Arc<Config>,
+        config_file: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { dispatch, config: ArcSwap::new(config), config_file, clock }
+    }
+}
+
+#[async_trait]
+impl AdminActions for Admin {
+    fn ready(&self) -> Result<(), String> {
+        match self.dispatch.engine().health().read_only {
+            None => Ok(()),
+            Some(reason) => Err(format!("the store is read-only: {reason}")),
+        }
+    }
+
+    async fn plugins(&self) -> Value {
+        let plugins = self.dispatch.plugins().into_iter().map(|plugin| {
+            let manifest = plugin.manifest();
+            let resources: Vec<&str> = manifest.resources.iter().map(|resource| resource.name.as_str()).collect();
+            let denied: Vec<String> = plugin.denied().iter().map(ToString::to_string).collect();
+            json!({
+                "name": manifest.name,
+                "version": manifest.version,
+                "digest": format!("sha256:{}", hex(plugin.guest().digest())),
+                "resources": resources,
+                "imports": plugin.guest().imports(),
+                "denied": denied,
+            })
+        });
+        Value::Array(plugins.collect())
+    }
+
+    async fn reload(&self) -> Result<Value, AdminError> {
+        let Some(file) = &self.config_file else {
+            return Err(AdminError::Refused("the host was started without a configuration file".to_owned()));
+        };
+        let new = Config::load(file).map_err(|error| AdminError::Refused(error.to_string()))?;
+        let (config, ignored) = self.config.load().reloaded(new);
+        let config = Arc::new(config);
+        self.dispatch.reconfigure(Arc::clone(&config)).await;
+        self.config.store(config);
+        Ok(json!({"ignored": ignored}))
+    }
+
+    async fn verify(&self) -> Result<Value, AdminError> {
+        let found = maintenance::check(self.dispatch.catalogue(), self.clock.now_ms()).await;
+        found.map_err(|error| AdminError::Failed(error.to_string()))
+    }
+
+    async fn backup(&self) -> Result<Chunks, AdminError> {
+        Err(AdminError::Failed("not yet".to_owned()))
+    }
+
+    async fn export(&self, resource: &str) -> Result<Chunks, AdminError> {
+        if self.dispatch.catalogue().current().collection(resource).is_none() {
+            return Err(AdminError::NotFound);
+        }
+        let engine = Arc::clone(self.dispatch.engine());
+        let scan = Scan::first(keyspace::documents(resource), MAX_SCAN_ROWS);
+        Ok(Box::pin(stream::try_unfold((engine, Some(scan)), |(engine, scan)| async move {
+            let Some(mut scan) = scan else { return Ok(None) };
+            let rows = engine.scan(&scan).await.map_err(std::io::Error::other)?.data;
+            let lines = lines(rows.iter().map(|(key, row)| (key, &row.value)))?;
+            let next = (rows.len() == scan.limit).then(|| {
+                scan.after = rows.last().map(|(key, _)| key.clone());
+                scan
+            });
+            Ok(Some((lines, (engine, next))))
+        })))
+    }
+}
+
+/// The documents of some rows as clients see them, a line each.
+fn lines<'a>(rows: impl Iterator<Item = (&'a Key, &'a Bytes)>) -> std::io::Result<Bytes> {
+    let mut lines = BytesMut::new();
+    for (key, value) in rows {
+        let document = keyspace::parse_document(key).and_then(|(_, id)| stored::decode(id, value.clone()));
+        let document = document.ok_or_else(|| std::io::Error::other("a stored document is damaged: run `portcullis verify`"))?;
+        lines.put_slice(&crate::http::document_text(&document));
+        lines.put_u8(b'\n');
+    }
+    Ok(lines.freeze())
+}

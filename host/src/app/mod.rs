@@ -1,0 +1,155 @@
+//! The composition root: the only place that names every layer.
+
+mod admin;
+mod files;
+mod maintenance;
+mod seed;
+mod signals;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+
+pub use maintenance::verify;
+pub use seed::Seeding;
+
+use crate::capabilities::catalogue::{Catalogue, CatalogueError};
+use crate::capabilities::documents::Cursors;
+use crate::config::{Config, Data, EngineKind};
+use crate::dispatch::versions::VersionError;
+use crate::dispatch::{Dispatch, InstallFailure, Parts};
+use crate::http::{self, Http};
+use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
+use crate::storage::clock::{Clock, SystemClock};
+use crate::storage::engine::Engine;
+use crate::storage::{disk, memory};
+use crate::workers;
+
+use self::admin::Admin;
+use self::files::DataDirectory;
+use self::signals::Signals;
+
+/// What a host is started with.
+pub struct Options {
+    /// The configuration, with what the command line says folded in.
+    pub config: Config,
+    /// The file that a reload reads again.
+    pub config_file: Option<PathBuf>,
+    /// The plugin directory.
+    pub plugins: PathBuf,
+    /// Which version of a plugin runs.
+    pub seeding: Seeding,
+}
+
+/// Where a host listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The API.
+    pub api: SocketAddr,
+    /// The admin API.
+    pub admin: SocketAddr,
+}
+
+/// Why a host did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory or the store.
+    #[error("the data directory {}: {error}", directory.display())]
+    Data {
+        /// Which one.
+        directory: PathBuf,
+        /// What is wrong.
+        error: io::Error,
+    },
+    /// A listener.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The catalogue.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The files of a plugin.
+    #[error("{0}")]
+    Plugin(String),
+    /// A plugin that can't run.
+    #[error(transparent)]
+    Install(#[from] InstallFailure),
+    /// A stored plugin.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The signals.
+    #[error("cannot listen to signals: {0}")]
+    Signals(io::Error),
+}
+
+/// Starts a host, says where it listens once it is ready, and returns when it has stopped.
+pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<(), StartError> {
+    let Options { config, config_file, plugins, seeding } = options;
+    let signals = Signals::listen().map_err(StartError::Signals)?;
+    let about_data = |error| StartError::Data { directory: config.data.directory.clone(), error };
+    let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
+    let token = data.operator_token().map_err(about_data)?;
+    let cursors = Arc::new(Cursors::new(data.cursor_key().map_err(about_data)?));
+    let engine = open(&config.data, &data).map_err(about_data)?;
+
+    let api = bind(config.server.listen).await?;
+    let admin_api = bind(config.server.admin_listen).await?;
+    let addresses = Addresses { api: local(&api, config.server.listen)?, admin: local(&admin_api, config.server.admin_listen)? };
+
+    let config = Arc::new(config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let catalogue = Arc::new(Catalogue::load(Arc::clone(&engine), clock.now_ms()).await?);
+    let sandbox = Sandbox::new(SandboxSettings {
+        code_directory: data.code(),
+        compiler: Compiler::CurrentProgram,
+        section: config.sandbox.clone(),
+        most: config.limits.clone(),
+    })?;
+    let parts = Parts {
+        engine,
+        catalogue: Arc::clone(&catalogue),
+        sandbox,
+        cursors,
+        clock: Arc::clone(&clock),
+        config: Arc::clone(&config),
+    };
+    let dispatch = Arc::new(Dispatch::new(parts));
+    seed::install_all(&dispatch, &plugins, seeding, &config.sandbox, clock.now_ms()).await?;
+
+    let admin = Arc::new(Admin::new(Arc::clone(&dispatch), Arc::clone(&config), config_file, Arc::clone(&clock)));
+    let http = Arc::new(Http::new(&config, dispatch, Arc::clone(&admin) as _, &token));
+    let workers = workers::start(&catalogue, &clock);
+    // Nobody may be waiting for it: then it is not missed.
+    let _ = ready.send(addresses);
+    http::serve(http, api, admin_api, signals.until_stop(admin)).await;
+    drop(workers);
+    Ok(())
+}
+
+/// Opens the store.
+fn open(data: &Data, directory: &DataDirectory) -> io::Result<Arc<dyn Engine>> {
+    Ok(match data.engine {
+        EngineKind::Sled => Arc::new(disk::open(&directory.store(), u64::from(data.cache_mib) << 20)?),
+        EngineKind::Memory => Arc::new(memory::open()?),
+    })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })
+}
+
+fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Listen { address, error })
+}

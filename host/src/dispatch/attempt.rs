@@ -1,0 +1,209 @@
+//! One attempt at the calls of a request: a transaction, the operations, the commit.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::capabilities::context::CallContext;
+use crate::capabilities::catalogue::Collection;
+use crate::capabilities::documents::Error;
+use crate::capabilities::log::LogBudget;
+use crate::capabilities::model::{Problem, Violation};
+use crate::manifest::Action;
+use crate::sandbox::{self, Finished, Invocation, Seed};
+use crate::storage::engine::Key;
+use crate::storage::keyspace;
+use crate::storage::transaction::{Ended, Transaction};
+
+use super::call::{Call, Work};
+use super::failure::{Failure, Fault};
+use super::operation::Reply;
+use super::registry::{Kind, Resource};
+use super::{Dispatch, crud, hooks, idempotency};
+use crate::policy::Permit;
+
+/// One call of a request.
+pub(super) struct Step {
+    pub(super) permit: Permit,
+    pub(super) call: Call,
+    pub(super) resource: Arc<Resource>,
+}
+
+/// Why an attempt ended without replies.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// What was read has changed: to be tried again.
+    Conflict(BTreeSet<Key>),
+    /// The request was answered before, with this.
+    Replay(Bytes),
+    /// That's it.
+    Failed(Failure),
+}
+
+/// What all operations of an attempt share.
+#[derive(Clone)]
+pub(super) struct Bounds {
+    pub(super) deadline: Instant,
+    pub(super) seed: Seed,
+}
+
+impl Dispatch {
+    /// Tries once. A failure says at which call it happened.
+    pub(super) async fn attempt(&self, work: &Work) -> Result<Vec<Reply>, (usize, Stop)> {
+        let mut transaction = Transaction::begin(Arc::clone(&self.parts.engine), self.parts.clock.now_ms());
+        if let Some(key) = &work.idempotency {
+            let kept = transaction.get(&keyspace::answer(&key.name)).await;
+            if let Some(answer) = kept.map_err(|ended| (0, ended.into()))? {
+                return Err((0, Stop::Replay(answer)));
+            }
+        }
+        let mut replies = Vec::with_capacity(work.steps.len());
+        for (index, step) in work.steps.iter().enumerate() {
+            let bounds = Bounds { deadline: work.deadline, seed: work.seed.clone() };
+            let (context, result) = step.serve(self.context(step, transaction), bounds).await;
+            transaction = context.transaction;
+            match result {
+                Ok(reply) => replies.push(reply),
+                Err(stop) => return Err((index, self.give_up(transaction, stop).await)),
+            }
+        }
+        if let Some(key) = &work.idempotency {
+            transaction.keep_answer(idempotency::record(key, &replies, transaction.now_ms()));
+        }
+        // A failed commit is told of the last call, which is the only one of most requests.
+        let committed = transaction.commit().await;
+        committed.map_err(|ended| (work.steps.len() - 1, ended.into()))?;
+        Ok(replies)
+    }
+
+    /// A refusal rests on what was read, and may leave only once that is durable.
+    async fn give_up(&self, transaction: Transaction, stop: Stop) -> Stop {
+        match transaction.abandon().await {
+            Ok(()) => stop,
+            Err(ended) => ended.into(),
+        }
+    }
+
+    fn context(&self, step: &Step, transaction: Transaction) -> CallContext {
+        let plugin = &step.resource.plugin;
+        CallContext::new(
+            transaction,
+            (self.parts.catalogue.current(), Arc::clone(&self.parts.cursors)),
+            &step.permit,
+            (Arc::clone(&plugin.context), Arc::clone(&plugin.reach)),
+            Arc::clone(&step.call.request),
+            LogBudget::new(plugin.limits.log_lines, plugin.limits.log_kib as usize * 1_024),
+        )
+    }
+}
+
+impl Step {
+    async fn serve(&self, mut context: CallContext, bounds: Bounds) -> (CallContext, Result<Reply, Stop>) {
+        if let Err(stop) = self.check_precondition(&mut context).await {
+            return (context, Err(stop));
+        }
+        match self.resource.kind {
+            Kind::Crud => crud::serve(self, context, bounds).await,
+            Kind::Hooks => hooks::serve(self, context, bounds).await,
+        }
+    }
+
+    async fn check_precondition(&self, context: &mut CallContext) -> Result<(), Stop> {
+        let Some((id, wanted)) = self.call.operation.precondition() else { return Ok(()) };
+        let current = context.documents(&self.resource.name, Action::Read)?.get(id).await?;
+        let current = current.ok_or(Failure::Problem(Problem::NotFound))?;
+        if wanted.holds(current.revision) { Ok(()) } else { Err(Failure::PreconditionFailed.into()) }
+    }
+
+    /// A plugin never sees a whole body that breaks its schema.
+    pub(super) fn check_body(&self, context: &CallContext, body: &serde_json::Value) -> Result<(), Stop> {
+        let declared = context.catalogue.collection(&self.resource.name).map(Arc::as_ref);
+        declared.map_or(Ok(()), |declared: &Collection| declared.check(body)).map_err(|problem| Failure::Problem(problem).into())
+    }
+
+    /// What the plugin is called with.
+    pub(super) fn invocation(&self, context: CallContext, bounds: Bounds) -> Invocation {
+        let plugin = &self.resource.plugin;
+        Invocation {
+            context,
+            limits: Arc::clone(&plugin.call_limits),
+            deadline: bounds.deadline.min(Instant::now() + plugin.deadline),
+            seed: bounds.seed,
+        }
+    }
+
+    /// What came of calling the plugin.
+    pub(super) fn finish<T>(&self, finished: Finished<T>) -> (CallContext, Result<T, Stop>) {
+        let Finished { mut context, result, .. } = finished;
+        let result = match result {
+            Ok(Ok(answer)) => Ok(answer),
+            // A refusal of the host's that the plugin passes on keeps what the contract has no word for.
+            Ok(Err(problem)) => Err(match context.refusal.take() {
+                Some(refusal) if problem == Problem::Other(refusal.to_string()) => refusal.into(),
+                _ => Failure::Problem(problem).into(),
+            }),
+            Err(fault) => Err(self.fault(fault)),
+        };
+        (context, result)
+    }
+
+    fn fault(&self, fault: sandbox::Fault) -> Stop {
+        let named = match fault {
+            sandbox::Fault::Ended(ended) => return ended.into(),
+            sandbox::Fault::Busy => return Failure::Overloaded { retry_after_s: 1 }.into(),
+            sandbox::Fault::Trap { .. } => Fault::Trap,
+            sandbox::Fault::Deadline => Fault::Deadline,
+            sandbox::Fault::Cpu => Fault::Cpu,
+            sandbox::Fault::Memory => Fault::Memory,
+            sandbox::Fault::Stack => Fault::Stack,
+            sandbox::Fault::Table => Fault::Table,
+            sandbox::Fault::Output => Fault::Output,
+            sandbox::Fault::HostCalls => Fault::HostCalls,
+            sandbox::Fault::Denied(_) => Fault::Denied,
+            sandbox::Fault::Malformed(_) => Fault::Malformed,
+        };
+        Failure::Fault(named).into()
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Problem(problem) => Failure::Problem(problem).into(),
+            Error::IndexRequired { index, being_built } => Failure::IndexRequired { index, being_built }.into(),
+            Error::BadSelection { code, message } => Failure::BadSelection { code, message }.into(),
+            Error::Ended(ended) => ended.into(),
+        }
+    }
+}
+
+impl From<Ended> for Stop {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Conflict(keys) => Self::Conflict(keys),
+            Ended::Duplicate(answer) => Self::Replay(answer),
+            Ended::Full(quota) => Failure::StorageFull { limit_bytes: quota.limit_bytes }.into(),
+            Ended::TooLarge(reason) => Failure::Problem(Problem::Invalid(vec![Violation {
+                pointer: String::new(),
+                message: format!("this is too much for one request: {reason}"),
+            }]))
+            .into(),
+            Ended::Unavailable(reason) => {
+                tracing::error!(target: "dispatch", reason, "the store is unavailable");
+                Failure::Unavailable.into()
+            }
+            Ended::Unknown(reason) => {
+                tracing::error!(target: "dispatch", reason, "a commit may or may not survive");
+                Failure::OutcomeUnknown.into()
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What runs without a request: building indexes, removing what has expired, trimming the change log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::capabilities::catalogue::{Catalogue, build_indexes};
+use crate::storage::clock::Clock;
+use crate::storage::engine::Engine;
+use crate::storage::{change_log, expiry};
+
+/// How long a worker rests when there is nothing to do, or when something went wrong.
+const REST: Duration = Duration::from_secs(5);
+
+/// The workers of a host; dropping this ends them, at any moment without harm.
+pub struct Workers(#[allow(dead_code, reason = "held so that the tasks end with it")] JoinSet<()>);
+
+/// Starts the workers.
+pub fn start(catalogue: &Arc<Catalogue>, clock: &Arc<dyn Clock>) -> Workers {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(indexes(Arc::clone(catalogue), Arc::clone(clock)));
+    tasks.spawn(expiry(Arc::clone(catalogue.engine()), Arc::clone(clock)));
+    tasks.spawn(trim(Arc::clone(catalogue.engine()), Arc::clone(clock)));
+    Workers(tasks)
+}
+
+/// Builds indexes whenever the catalogue changes.
+async fn indexes(catalogue: Arc<Catalogue>, clock: Arc<dyn Clock>) {
+    let mut versions = catalogue.versions();
+    loop {
+        versions.mark_unchanged();
+        if let Err(error) = build_indexes(&catalogue, || clock.now_ms()).await {
+            tracing::error!(target: "workers", %error, "indexes are not built; trying again");
+            tokio::time::sleep(REST).await;
+        } else if versions.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Removes what has expired, page by page.
+async fn expiry(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) {
+    loop {
+        match expiry::expire(&engine, clock.now_ms()).await {
+            Ok(0) => tokio::time::sleep(REST).await,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(target: "workers", %error, "expired values stay; trying again");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Trims the change log behind its consumers, page by page.
+async fn trim(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) {
+    loop {
+        match change_log::trim(&engine, clock.now_ms()).await {
+            Ok(0) => tokio::time::sleep(REST).await,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(target: "workers", %error, "the change log is not trimmed; trying again");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
