@@ -35,7 +35,12 @@ impl Admin {
         config_file: Option<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { dispatch, config: ArcSwap::new(config), config_file, clock }
+        Self {
+            dispatch,
+            config: ArcSwap::new(config),
+            config_file,
+            clock,
+        }
     }
 }
 
@@ -51,7 +56,11 @@ impl AdminActions for Admin {
     async fn plugins(&self) -> Value {
         let plugins = self.dispatch.plugins().into_iter().map(|plugin| {
             let manifest = plugin.manifest();
-            let resources: Vec<&str> = manifest.resources.iter().map(|resource| resource.name.as_str()).collect();
+            let resources: Vec<&str> = manifest
+                .resources
+                .iter()
+                .map(|resource| resource.name.as_str())
+                .collect();
             let denied: Vec<String> = plugin.denied().iter().map(ToString::to_string).collect();
             json!({
                 "name": manifest.name,
@@ -67,7 +76,9 @@ impl AdminActions for Admin {
 
     async fn reload(&self) -> Result<Value, AdminError> {
         let Some(file) = &self.config_file else {
-            return Err(AdminError::Refused("the host was started without a configuration file".to_owned()));
+            return Err(AdminError::Refused(
+                "the host was started without a configuration file".to_owned(),
+            ));
         };
         let new = Config::load(file).map_err(|error| AdminError::Refused(error.to_string()))?;
         let (config, ignored) = self.config.load().reloaded(new);
@@ -83,7 +94,7 @@ impl AdminActions for Admin {
     }
 
     async fn backup(&self) -> Result<Chunks, AdminError> {
-        Err(AdminError::Failed("not yet".to_owned()))
+        Ok(maintenance::backup(self.dispatch.engine(), self.clock.now_ms()))
     }
 
     async fn export(&self, resource: &str) -> Result<Chunks, AdminError> {
@@ -92,16 +103,19 @@ impl AdminActions for Admin {
         }
         let engine = Arc::clone(self.dispatch.engine());
         let scan = Scan::first(keyspace::documents(resource), MAX_SCAN_ROWS);
-        Ok(Box::pin(stream::try_unfold((engine, Some(scan)), |(engine, scan)| async move {
-            let Some(mut scan) = scan else { return Ok(None) };
-            let rows = engine.scan(&scan).await.map_err(std::io::Error::other)?.data;
-            let lines = lines(rows.iter().map(|(key, row)| (key, &row.value)))?;
-            let next = (rows.len() == scan.limit).then(|| {
-                scan.after = rows.last().map(|(key, _)| key.clone());
-                scan
-            });
-            Ok(Some((lines, (engine, next))))
-        })))
+        Ok(Box::pin(stream::try_unfold(
+            (engine, Some(scan)),
+            |(engine, scan)| async move {
+                let Some(mut scan) = scan else { return Ok(None) };
+                let rows = engine.scan(&scan).await.map_err(std::io::Error::other)?.data;
+                let lines = lines(rows.iter().map(|(key, row)| (key, &row.value)))?;
+                let next = (rows.len() == scan.limit).then(|| {
+                    scan.after = rows.last().map(|(key, _)| key.clone());
+                    scan
+                });
+                Ok(Some((lines, (engine, next))))
+            },
+        )))
     }
 }
 
@@ -110,7 +124,8 @@ fn lines<'a>(rows: impl Iterator<Item = (&'a Key, &'a Bytes)>) -> std::io::Resul
     let mut lines = BytesMut::new();
     for (key, value) in rows {
         let document = keyspace::parse_document(key).and_then(|(_, id)| stored::decode(id, value.clone()));
-        let document = document.ok_or_else(|| std::io::Error::other("a stored document is damaged: run `portcullis verify`"))?;
+        let document =
+            document.ok_or_else(|| std::io::Error::other("a stored document is damaged: run `portcullis verify`"))?;
         lines.put_slice(&crate::http::document_text(&document));
         lines.put_u8(b'\n');
     }

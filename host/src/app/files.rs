@@ -34,7 +34,9 @@ impl DataDirectory {
         let text = String::from_utf8(text).map_err(|_| io::Error::other("operator-token is not text"))?;
         let token = text.trim();
         if token.len() < 32 {
-            return Err(io::Error::other("operator-token is too short: remove the file, and a new one is made"));
+            return Err(io::Error::other(
+                "operator-token is too short: remove the file, and a new one is made",
+            ));
         }
         Ok(token.to_owned())
     }
@@ -42,7 +44,8 @@ impl DataDirectory {
     /// The key that seals the cursors of lists, made at the first start.
     pub(super) fn cursor_key(&self) -> io::Result<[u8; 32]> {
         let key = self.secret("cursor-key", || Ok(random()?.to_vec()))?;
-        key.try_into().map_err(|_| io::Error::other("cursor-key does not hold 32 bytes: remove the file, and a new one is made"))
+        key.try_into()
+            .map_err(|_| io::Error::other("cursor-key does not hold 32 bytes: remove the file, and a new one is made"))
     }
 
     /// The content of a file that only its owner may read; `make` gives it where there is no file yet.
@@ -71,7 +74,12 @@ impl DataDirectory {
     /// Under another name first, so that a crash leaves the whole file or none.
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let unfinished = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&unfinished, path)?;
@@ -101,7 +109,10 @@ mod tests {
         let token = data.operator_token().unwrap();
         assert_eq!(token.len(), 64);
         assert_eq!(data.operator_token().unwrap(), token);
-        let mode = fs::metadata(folder.path().join("data/operator-token")).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.path().join("data/operator-token"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 

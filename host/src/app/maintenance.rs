@@ -1,29 +1,67 @@
 //! What an operator does to a store: checks it, copies it, puts a copy in its place.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::capabilities::catalogue::{Catalogue, audit};
-use crate::config::Config;
+use crate::config::{Config, EngineKind};
+use crate::http::Chunks;
 use crate::storage::clock::{Clock as _, SystemClock};
-use crate::storage::transaction::Ended;
+use crate::storage::engine::Engine;
+use crate::storage::{dump, restore as restoring, verify as verifying};
 
 use super::StartError;
 use super::files::DataDirectory;
 
 /// Checks a store: `{records, problems}`.
-pub(super) async fn check(catalogue: &Arc<Catalogue>, now_ms: u64) -> Result<Value, Ended> {
-    let report = audit(catalogue, now_ms).await?;
-    Ok(json!({"records": report.documents + report.entries, "problems": report.told}))
+pub(super) async fn check(catalogue: &Arc<Catalogue>, now_ms: u64) -> io::Result<Value> {
+    let records = verifying::verify(catalogue.engine()).await.map_err(io::Error::other)?;
+    let report = audit(catalogue, now_ms).await.map_err(io::Error::other)?;
+    let problems: Vec<String> = records.problems.into_iter().chain(report.told).collect();
+    Ok(json!({"records": records.records, "problems": problems}))
+}
+
+/// A copy of a store, of one state.
+pub(super) fn backup(engine: &Arc<dyn Engine>, now_ms: u64) -> Chunks {
+    Box::pin(dump::dump(Arc::clone(engine), now_ms))
 }
 
 /// Checks the store of a host that does not run: `{records, problems}`.
 pub async fn verify(config: &Config) -> Result<Value, StartError> {
-    let about_data = |error| StartError::Data { directory: config.data.directory.clone(), error };
+    let about_data = |error| StartError::Data {
+        directory: config.data.directory.clone(),
+        error,
+    };
     let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
     let engine = super::open(&config.data, &data).map_err(about_data)?;
     let now_ms = SystemClock.now_ms();
     let catalogue = Arc::new(Catalogue::load(engine, now_ms).await?);
-    check(&catalogue, now_ms).await.map_err(|ended| about_data(std::io::Error::other(ended)))
+    check(&catalogue, now_ms).await.map_err(about_data)
+}
+
+/// Puts a copy in the place of the store of a host that does not run: `{records, kept}`, where `kept` is where the store
+/// that was there is now.
+pub async fn restore(config: &Config, copy: &Path) -> Result<Value, StartError> {
+    let about_data = |error| StartError::Data {
+        directory: config.data.directory.clone(),
+        error,
+    };
+    if config.data.engine == EngineKind::Memory {
+        return Err(about_data(io::Error::other(
+            "a store in memory can't be restored: set `[data] engine` to \"sled\"",
+        )));
+    }
+    let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
+    let cache_bytes = u64::from(config.data.cache_mib) << 20;
+    let restored = restoring::restore(copy, &data.store(), cache_bytes)
+        .await
+        .map_err(about_data)?;
+    let mut answer = json!({"records": restored.records});
+    if let Some(kept) = restored.kept {
+        answer["kept"] = Value::from(kept.display().to_string());
+    }
+    Ok(answer)
 }

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-
-pub use maintenance::verify;
+pub use maintenance::{restore, verify};
 pub use seed::Seeding;
 
 use crate::capabilities::catalogue::{Catalogue, CatalogueError};
@@ -96,9 +95,17 @@ pub enum StartError {
 
 /// Starts a host, says where it listens once it is ready, and returns when it has stopped.
 pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<(), StartError> {
-    let Options { config, config_file, plugins, seeding } = options;
+    let Options {
+        config,
+        config_file,
+        plugins,
+        seeding,
+    } = options;
     let signals = Signals::listen().map_err(StartError::Signals)?;
-    let about_data = |error| StartError::Data { directory: config.data.directory.clone(), error };
+    let about_data = |error| StartError::Data {
+        directory: config.data.directory.clone(),
+        error,
+    };
     let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
     let token = data.operator_token().map_err(about_data)?;
     let cursors = Arc::new(Cursors::new(data.cursor_key().map_err(about_data)?));
@@ -106,7 +113,10 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
 
     let api = bind(config.server.listen).await?;
     let admin_api = bind(config.server.admin_listen).await?;
-    let addresses = Addresses { api: local(&api, config.server.listen)?, admin: local(&admin_api, config.server.admin_listen)? };
+    let addresses = Addresses {
+        api: local(&api, config.server.listen)?,
+        admin: local(&admin_api, config.server.admin_listen)?,
+    };
 
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -128,7 +138,12 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
     let dispatch = Arc::new(Dispatch::new(parts));
     seed::install_all(&dispatch, &plugins, seeding, &config.sandbox, clock.now_ms()).await?;
 
-    let admin = Arc::new(Admin::new(Arc::clone(&dispatch), Arc::clone(&config), config_file, Arc::clone(&clock)));
+    let admin = Arc::new(Admin::new(
+        Arc::clone(&dispatch),
+        Arc::clone(&config),
+        config_file,
+        Arc::clone(&clock),
+    ));
     let http = Arc::new(Http::new(&config, dispatch, Arc::clone(&admin) as _, &token));
     let workers = workers::start(&catalogue, &clock);
     // Nobody may be waiting for it: then it is not missed.
@@ -147,9 +162,13 @@ fn open(data: &Data, directory: &DataDirectory) -> io::Result<Arc<dyn Engine>> {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Listen { address, error })
 }
 
 fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|error| StartError::Listen { address, error })
+    listener
+        .local_addr()
+        .map_err(|error| StartError::Listen { address, error })
 }

@@ -64,7 +64,9 @@ pub(super) async fn install_all(
 }
 
 async fn install(dispatch: &Dispatch, version: &Version) -> Result<(), InstallFailure> {
-    let installed = dispatch.install(version.manifest.clone(), version.component.clone()).await?;
+    let installed = dispatch
+        .install(version.manifest.clone(), version.component.clone())
+        .await?;
     tracing::info!(
         target: "plugins", plugin = %installed.name, version = %installed.version, resources = ?installed.resources, "runs"
     );
@@ -109,7 +111,11 @@ fn component(directory: &Path, folder: &Path, name: &str, limits: &Sandbox) -> R
     let unreadable = |error| StartError::Plugin(format!("{}: {error}", path.display()));
     let limit = u64::from(limits.component_mib) << 20;
     if fs::metadata(path).map_err(unreadable)?.len() > limit {
-        let problem = format!("{} is larger than {} MiB: raise sandbox.component_mib", path.display(), limits.component_mib);
+        let problem = format!(
+            "{} is larger than {} MiB: raise sandbox.component_mib",
+            path.display(),
+            limits.component_mib
+        );
         return Err(StartError::Plugin(problem));
     }
     fs::read(path).map(Bytes::from).map_err(unreadable)

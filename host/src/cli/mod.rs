@@ -11,6 +11,7 @@ mod import;
 mod options;
 mod output;
 mod reload;
+mod restore;
 mod run;
 mod serve;
 pub mod toolchain;
@@ -55,6 +56,7 @@ enum Command {
     Check(check::Check),
     Verify(verify::Verify),
     Backup(backup::Backup),
+    Restore(restore::Restore),
     Reload(reload::Reload),
     /// Compile a component from stdin to stdout: what the host starts to compile a plugin within limits
     #[command(hide = true)]
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Reload(command) => command.run(),
         Command::Compile => return crate::sandbox::compile::child_main(),
     };

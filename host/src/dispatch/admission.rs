@@ -36,7 +36,11 @@ pub struct Admission {
 
 impl Gate {
     pub(super) fn new(places: u32, queue: u32) -> Self {
-        Self { places: Arc::new(Semaphore::new(places as usize)), waiting: AtomicU32::new(0), queue }
+        Self {
+            places: Arc::new(Semaphore::new(places as usize)),
+            waiting: AtomicU32::new(0),
+            queue,
+        }
     }
 
     async fn enter(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Failure> {
@@ -46,7 +50,9 @@ impl Gate {
         let _waiting = Waiting::join(self)?;
         match tokio::time::timeout(patience, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Failure::Overloaded { retry_after_s: RETRY_AFTER_S }),
+            Ok(Err(_)) | Err(_) => Err(Failure::Overloaded {
+                retry_after_s: RETRY_AFTER_S,
+            }),
         }
     }
 }
@@ -60,7 +66,9 @@ impl<'a> Waiting<'a> {
         if gate.waiting.fetch_add(1, Ordering::Relaxed) < gate.queue {
             Ok(waiting)
         } else {
-            Err(Failure::Overloaded { retry_after_s: RETRY_AFTER_S })
+            Err(Failure::Overloaded {
+                retry_after_s: RETRY_AFTER_S,
+            })
         }
     }
 }
@@ -82,7 +90,11 @@ pub(super) async fn admit(
         places.push(gate.enter(patience).await?);
     }
     let deadline = Instant::now() + allowed.min(MAX_DEADLINE);
-    Ok(Admission { resources, deadline, _places: places })
+    Ok(Admission {
+        resources,
+        deadline,
+        _places: places,
+    })
 }
 
 /// The resources that are called, the gates to pass with the time that each may take, and the time that the calls may take.
@@ -117,7 +129,12 @@ mod tests {
     async fn a_call_beyond_the_places_and_the_queue_is_refused() {
         let gate = Gate::new(1, 0);
         let place = gate.enter(SHORT).await.unwrap();
-        assert_eq!(gate.enter(SHORT).await.err(), Some(Failure::Overloaded { retry_after_s: RETRY_AFTER_S }));
+        assert_eq!(
+            gate.enter(SHORT).await.err(),
+            Some(Failure::Overloaded {
+                retry_after_s: RETRY_AFTER_S
+            })
+        );
         drop(place);
         assert!(gate.enter(SHORT).await.is_ok());
     }
@@ -140,6 +157,9 @@ mod tests {
         assert!(gate.enter(SHORT).await.is_err());
         let again = gate.enter(Duration::from_secs(60));
         tokio::pin!(again);
-        assert!(futures_util::poll!(again.as_mut()).is_pending(), "the queue has room again");
+        assert!(
+            futures_util::poll!(again.as_mut()).is_pending(),
+            "the queue has room again"
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::capabilities::context::CallContext;
 use crate::capabilities::catalogue::Collection;
+use crate::capabilities::context::CallContext;
 use crate::capabilities::documents::Error;
 use crate::capabilities::log::LogBudget;
 use crate::capabilities::model::{Problem, Violation};
@@ -61,7 +61,10 @@ impl Dispatch {
         }
         let mut replies = Vec::with_capacity(work.steps.len());
         for (index, step) in work.steps.iter().enumerate() {
-            let bounds = Bounds { deadline: work.deadline, seed: work.seed.clone() };
+            let bounds = Bounds {
+                deadline: work.deadline,
+                seed: work.seed.clone(),
+            };
             let (context, result) = step.serve(self.context(step, transaction), bounds).await;
             transaction = context.transaction;
             match result {
@@ -111,16 +114,24 @@ impl Step {
     }
 
     async fn check_precondition(&self, context: &mut CallContext) -> Result<(), Stop> {
-        let Some((id, wanted)) = self.call.operation.precondition() else { return Ok(()) };
+        let Some((id, wanted)) = self.call.operation.precondition() else {
+            return Ok(());
+        };
         let current = context.documents(&self.resource.name, Action::Read)?.get(id).await?;
         let current = current.ok_or(Failure::Problem(Problem::NotFound))?;
-        if wanted.holds(current.revision) { Ok(()) } else { Err(Failure::PreconditionFailed.into()) }
+        if wanted.holds(current.revision) {
+            Ok(())
+        } else {
+            Err(Failure::PreconditionFailed.into())
+        }
     }
 
     /// A plugin never sees a whole body that breaks its schema.
     pub(super) fn check_body(&self, context: &CallContext, body: &serde_json::Value) -> Result<(), Stop> {
         let declared = context.catalogue.collection(&self.resource.name).map(Arc::as_ref);
-        declared.map_or(Ok(()), |declared: &Collection| declared.check(body)).map_err(|problem| Failure::Problem(problem).into())
+        declared
+            .map_or(Ok(()), |declared: &Collection| declared.check(body))
+            .map_err(|problem| Failure::Problem(problem).into())
     }
 
     /// What the plugin is called with.
@@ -136,7 +147,9 @@ impl Step {
 
     /// What came of calling the plugin.
     pub(super) fn finish<T>(&self, finished: Finished<T>) -> (CallContext, Result<T, Stop>) {
-        let Finished { mut context, result, .. } = finished;
+        let Finished {
+            mut context, result, ..
+        } = finished;
         let result = match result {
             Ok(Ok(answer)) => Ok(answer),
             // A refusal of the host's that the plugin passes on keeps what the contract has no word for.
@@ -190,7 +203,10 @@ impl From<Ended> for Stop {
         match ended {
             Ended::Conflict(keys) => Self::Conflict(keys),
             Ended::Duplicate(answer) => Self::Replay(answer),
-            Ended::Full(quota) => Failure::StorageFull { limit_bytes: quota.limit_bytes }.into(),
+            Ended::Full(quota) => Failure::StorageFull {
+                limit_bytes: quota.limit_bytes,
+            }
+            .into(),
             Ended::TooLarge(reason) => Failure::Problem(Problem::Invalid(vec![Violation {
                 pointer: String::new(),
                 message: format!("this is too much for one request: {reason}"),

@@ -9,12 +9,12 @@ use crate::policy::Permit;
 use crate::sandbox::Seed;
 use crate::storage::engine::Key;
 
+use super::Dispatch;
 use super::admission::Admission;
 use super::attempt::{Step, Stop};
 use super::failure::{Failure, Fault};
 use super::idempotency;
 use super::operation::{IdempotencyKey, Operation, Reply};
-use super::Dispatch;
 
 /// One call on a resource.
 #[derive(Clone, Debug)]
@@ -62,10 +62,21 @@ impl Dispatch {
         admission: Admission,
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Answer, (usize, Failure)> {
-        let Admission { resources, deadline, .. } = &admission;
+        let Admission {
+            resources, deadline, ..
+        } = &admission;
         let steps = calls.into_iter().zip(resources);
-        let steps = steps.map(|((permit, call), resource)| Step { permit, call, resource: Arc::clone(resource) });
-        let work = Work { steps: steps.collect(), idempotency, deadline: *deadline, seed: Seed::default() };
+        let steps = steps.map(|((permit, call), resource)| Step {
+            permit,
+            call,
+            resource: Arc::clone(resource),
+        });
+        let work = Work {
+            steps: steps.collect(),
+            idempotency,
+            deadline: *deadline,
+            seed: Seed::default(),
+        };
         let _alone = match &work.idempotency {
             Some(key) => Some(self.in_flight.enter(key).map_err(|failure| (0, failure))?),
             None => None,
@@ -78,7 +89,12 @@ impl Dispatch {
         let mut held = None;
         loop {
             let (at, stop) = match self.attempt(work).await {
-                Ok(replies) => return Ok(Answer { replies, replayed: false }),
+                Ok(replies) => {
+                    return Ok(Answer {
+                        replies,
+                        replayed: false,
+                    });
+                }
                 Err(stopped) => stopped,
             };
             // The locks are taken in one order: so what is held is given back before more is taken.

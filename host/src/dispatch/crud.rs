@@ -9,11 +9,7 @@ use super::operation::{Operation, Reply};
 use super::reply;
 
 /// Checks the body, calls the plugin, checks what it returns.
-pub(super) async fn serve(
-    step: &Step,
-    context: CallContext,
-    bounds: Bounds,
-) -> (CallContext, Result<Reply, Stop>) {
+pub(super) async fn serve(step: &Step, context: CallContext, bounds: Bounds) -> (CallContext, Result<Reply, Stop>) {
     // A patch can be checked only once it is applied, which `documents` does.
     if let Operation::Create { body } | Operation::Replace { body, .. } = &step.call.operation
         && let Err(stop) = step.check_body(&context, body)
@@ -25,12 +21,28 @@ pub(super) async fn serve(
     let call = match &step.call.operation {
         Operation::List(selection) => CrudCall::Query { collection, selection },
         Operation::Read { id } => CrudCall::Read { collection, id },
-        Operation::Create { .. } => CrudCall::Create { collection, body: &text },
-        Operation::Replace { id, .. } => CrudCall::Replace { collection, id, body: &text },
-        Operation::Patch { id, .. } => CrudCall::Patch { collection, id, merge_patch: &text },
+        Operation::Create { .. } => CrudCall::Create {
+            collection,
+            body: &text,
+        },
+        Operation::Replace { id, .. } => CrudCall::Replace {
+            collection,
+            id,
+            body: &text,
+        },
+        Operation::Patch { id, .. } => CrudCall::Patch {
+            collection,
+            id,
+            merge_patch: &text,
+        },
         Operation::Delete { id, .. } => CrudCall::Remove { collection, id },
     };
-    let finished = step.resource.plugin.guest.crud(step.invocation(context, bounds), call).await;
+    let finished = step
+        .resource
+        .plugin
+        .guest
+        .crud(step.invocation(context, bounds), call)
+        .await;
     let (context, result) = step.finish(finished);
     let result = result.and_then(|answer| checked(step, answer));
     (context, result)
@@ -48,12 +60,8 @@ fn body_text(operation: &Operation) -> String {
 /// What a plugin returns is hostile until checked.
 fn checked(step: &Step, answer: CrudReply) -> Result<Reply, Stop> {
     let checked = match (answer, &step.call.operation) {
-        (CrudReply::Page(page), Operation::List(selection)) => {
-            reply::page(page, selection).map(Reply::Page)
-        }
-        (CrudReply::Document(document), Operation::Create { .. }) => {
-            reply::document(document).map(Reply::Created)
-        }
+        (CrudReply::Page(page), Operation::List(selection)) => reply::page(page, selection).map(Reply::Page),
+        (CrudReply::Document(document), Operation::Create { .. }) => reply::document(document).map(Reply::Created),
         (CrudReply::Document(document), _) => reply::document(document).map(Reply::Document),
         (CrudReply::Removed, _) => Ok(Reply::Deleted),
         (CrudReply::Page(_), _) => Err("a page where a document belongs".to_owned()),

@@ -29,11 +29,7 @@ impl Next<'_> {
 }
 
 /// Reads at once; checks, asks and writes.
-pub(super) async fn serve(
-    step: &Step,
-    mut context: CallContext,
-    bounds: Bounds,
-) -> (CallContext, Result<Reply, Stop>) {
+pub(super) async fn serve(step: &Step, mut context: CallContext, bounds: Bounds) -> (CallContext, Result<Reply, Stop>) {
     match &step.call.operation {
         Operation::List(selection) => {
             let page = list(step, &mut context, selection).await;
@@ -50,12 +46,11 @@ pub(super) async fn serve(
     }
 }
 
-async fn list(
-    step: &Step,
-    context: &mut CallContext,
-    selection: &Selection,
-) -> Result<Page, Stop> {
-    Ok(context.documents(&step.resource.name, Action::List)?.query(selection).await?)
+async fn list(step: &Step, context: &mut CallContext, selection: &Selection) -> Result<Page, Stop> {
+    Ok(context
+        .documents(&step.resource.name, Action::List)?
+        .query(selection)
+        .await?)
 }
 
 async fn current(step: &Step, context: &mut CallContext, id: &str, action: Action) -> Result<Document, Stop> {
@@ -68,11 +63,17 @@ async fn create(step: &Step, context: CallContext, bounds: Bounds, body: &Value)
         return (context, Err(stop));
     }
     let text = body.to_string();
-    let call = HookCall::BeforeCreate { collection: &step.resource.name, body: &text };
+    let call = HookCall::BeforeCreate {
+        collection: &step.resource.name,
+        body: &text,
+    };
     let (mut context, answer) = ask(step, context, bounds, call).await;
     let result = async {
         let body = body_of(answer?)?;
-        let created = context.documents(&step.resource.name, Action::Create)?.insert(body).await?;
+        let created = context
+            .documents(&step.resource.name, Action::Create)?
+            .insert(body)
+            .await?;
         Ok(Reply::Created(created))
     };
     let result = result.await;
@@ -96,32 +97,40 @@ async fn update(
         Ok(prepared) => prepared,
         Err(stop) => return (context, Err(stop)),
     };
-    let call = HookCall::BeforeUpdate { collection: &step.resource.name, current: &current, next: &next };
+    let call = HookCall::BeforeUpdate {
+        collection: &step.resource.name,
+        current: &current,
+        next: &next,
+    };
     let (mut context, answer) = ask(step, context, bounds, call).await;
     let result = async {
         let body = body_of(answer?)?;
-        let updated = context.documents(&step.resource.name, Action::Update)?.replace(id, body).await?;
+        let updated = context
+            .documents(&step.resource.name, Action::Update)?
+            .replace(id, body)
+            .await?;
         Ok(Reply::Document(updated))
     };
     let result = result.await;
     (context, result)
 }
 
-async fn delete(
-    step: &Step,
-    mut context: CallContext,
-    bounds: Bounds,
-    id: &str,
-) -> (CallContext, Result<Reply, Stop>) {
+async fn delete(step: &Step, mut context: CallContext, bounds: Bounds, id: &str) -> (CallContext, Result<Reply, Stop>) {
     let current = match current(step, &mut context, id, Action::Read).await {
         Ok(current) => current,
         Err(stop) => return (context, Err(stop)),
     };
-    let call = HookCall::BeforeDelete { collection: &step.resource.name, current: &current };
+    let call = HookCall::BeforeDelete {
+        collection: &step.resource.name,
+        current: &current,
+    };
     let (mut context, answer) = ask(step, context, bounds, call).await;
     let result = async {
         answer?;
-        context.documents(&step.resource.name, Action::Delete)?.delete(id).await?;
+        context
+            .documents(&step.resource.name, Action::Delete)?
+            .delete(id)
+            .await?;
         Ok(Reply::Deleted)
     };
     let result = result.await;
@@ -134,7 +143,12 @@ async fn ask(
     bounds: Bounds,
     call: HookCall<'_>,
 ) -> (CallContext, Result<HookReply, Stop>) {
-    let finished = step.resource.plugin.guest.hooks(step.invocation(context, bounds), call).await;
+    let finished = step
+        .resource
+        .plugin
+        .guest
+        .hooks(step.invocation(context, bounds), call)
+        .await;
     step.finish(finished)
 }
 

@@ -32,7 +32,10 @@ impl InFlight {
     /// Refuses a second request with the same key while the first one is being served.
     pub(super) fn enter(&self, key: &IdempotencyKey) -> Result<Alone<'_>, Failure> {
         if self.0.lock().insert(key.name) {
-            Ok(Alone { in_flight: self, name: key.name })
+            Ok(Alone {
+                in_flight: self,
+                name: key.name,
+            })
         } else {
             Err(Failure::IdempotencyInFlight)
         }
@@ -54,7 +57,11 @@ struct Kept {
 
 #[derive(Serialize, Deserialize)]
 enum KeptReply {
-    Page { items: Vec<KeptDocument>, next: Option<String>, total: Option<u64> },
+    Page {
+        items: Vec<KeptDocument>,
+        next: Option<String>,
+        total: Option<u64>,
+    },
     Document(KeptDocument),
     Created(KeptDocument),
     Deleted,
@@ -73,9 +80,16 @@ struct KeptDocument {
 
 /// What to keep of these replies.
 pub(super) fn record(key: &IdempotencyKey, replies: &[Reply], now_ms: u64) -> Idempotency {
-    let kept = Kept { fingerprint: key.fingerprint, replies: replies.iter().map(KeptReply::from).collect() };
+    let kept = Kept {
+        fingerprint: key.fingerprint,
+        replies: replies.iter().map(KeptReply::from).collect(),
+    };
     let answer = serde_json::to_vec(&kept).expect("plain data becomes JSON");
-    Idempotency { key: keyspace::answer(&key.name), answer: Bytes::from(answer), expires_ms: now_ms + KEPT_MS }
+    Idempotency {
+        key: keyspace::answer(&key.name),
+        answer: Bytes::from(answer),
+        expires_ms: now_ms + KEPT_MS,
+    }
 }
 
 /// The answer that was kept, if it was given to the same body.
@@ -87,7 +101,10 @@ pub(super) fn replay(work: &Work, kept: &[u8]) -> Result<Answer, Failure> {
     if work.idempotency.is_none_or(|key| key.fingerprint != kept.fingerprint) {
         return Err(Failure::IdempotencyMismatch);
     }
-    Ok(Answer { replies: kept.replies.into_iter().map(Reply::from).collect(), replayed: true })
+    Ok(Answer {
+        replies: kept.replies.into_iter().map(Reply::from).collect(),
+        replayed: true,
+    })
 }
 
 impl From<&Reply> for KeptReply {
@@ -108,9 +125,11 @@ impl From<&Reply> for KeptReply {
 impl From<KeptReply> for Reply {
     fn from(kept: KeptReply) -> Self {
         match kept {
-            KeptReply::Page { items, next, total } => {
-                Self::Page(Page { items: items.into_iter().map(Document::from).collect(), next, total })
-            }
+            KeptReply::Page { items, next, total } => Self::Page(Page {
+                items: items.into_iter().map(Document::from).collect(),
+                next,
+                total,
+            }),
             KeptReply::Document(document) => Self::Document(document.into()),
             KeptReply::Created(document) => Self::Created(document.into()),
             KeptReply::Deleted => Self::Deleted,
@@ -120,16 +139,44 @@ impl From<KeptReply> for Reply {
 
 impl From<&Document> for KeptDocument {
     fn from(document: &Document) -> Self {
-        let Document { id, revision, owner, created_ms, updated_ms, body } = document;
+        let Document {
+            id,
+            revision,
+            owner,
+            created_ms,
+            updated_ms,
+            body,
+        } = document;
         let body = String::from_utf8_lossy(body).into_owned();
-        Self { id: *id, revision: *revision, owner: *owner, created_ms: *created_ms, updated_ms: *updated_ms, body }
+        Self {
+            id: *id,
+            revision: *revision,
+            owner: *owner,
+            created_ms: *created_ms,
+            updated_ms: *updated_ms,
+            body,
+        }
     }
 }
 
 impl From<KeptDocument> for Document {
     fn from(kept: KeptDocument) -> Self {
-        let KeptDocument { id, revision, owner, created_ms, updated_ms, body } = kept;
-        Self { id, revision, owner, created_ms, updated_ms, body: Bytes::from(body) }
+        let KeptDocument {
+            id,
+            revision,
+            owner,
+            created_ms,
+            updated_ms,
+            body,
+        } = kept;
+        Self {
+            id,
+            revision,
+            owner,
+            created_ms,
+            updated_ms,
+            body: Bytes::from(body),
+        }
     }
 }
 
@@ -140,7 +187,10 @@ mod tests {
     #[test]
     fn a_second_request_waits_for_nobody() {
         let in_flight = InFlight::default();
-        let key = IdempotencyKey { name: [1; 32], fingerprint: [2; 32] };
+        let key = IdempotencyKey {
+            name: [1; 32],
+            fingerprint: [2; 32],
+        };
         let alone = in_flight.enter(&key);
         assert!(alone.is_ok());
         assert_eq!(in_flight.enter(&key).err(), Some(Failure::IdempotencyInFlight));
@@ -158,8 +208,17 @@ mod tests {
             updated_ms: 2,
             body: Bytes::from_static(r#"{"a":"ä\n"}"#.as_bytes()),
         };
-        let page = Page { items: vec![document.clone()], next: Some("c".to_owned()), total: Some(4) };
-        for reply in [Reply::Page(page), Reply::Document(document.clone()), Reply::Created(document), Reply::Deleted] {
+        let page = Page {
+            items: vec![document.clone()],
+            next: Some("c".to_owned()),
+            total: Some(4),
+        };
+        for reply in [
+            Reply::Page(page),
+            Reply::Document(document.clone()),
+            Reply::Created(document),
+            Reply::Deleted,
+        ] {
             assert_eq!(Reply::from(KeptReply::from(&reply)), reply);
         }
     }

@@ -42,7 +42,9 @@ pub enum InstallFailure {
         reason: InstallError,
     },
     /// Another plugin serves a resource of this name.
-    #[error("the plugin `{plugin}`: the resource `{resource}` is served by `{other}`; choose another name in plugin.toml")]
+    #[error(
+        "the plugin `{plugin}`: the resource `{resource}` is served by `{other}`; choose another name in plugin.toml"
+    )]
     Taken {
         /// The plugin that was to be installed.
         plugin: String,
@@ -69,15 +71,25 @@ impl Dispatch {
         let plugin = manifest.name.clone();
         self.check_names(&manifest)?;
         let guest = self.parts.sandbox.load(component, manifest.instances).await;
-        let guest = guest.map_err(|reason| InstallFailure::Component { plugin: plugin.clone(), reason })?;
+        let guest = guest.map_err(|reason| InstallFailure::Component {
+            plugin: plugin.clone(),
+            reason,
+        })?;
         let now_ms = self.parts.clock.now_ms();
         let declared = self.parts.catalogue.declare(&plugin, &manifest.resources, now_ms).await;
-        declared.map_err(|reason| InstallFailure::Catalogue { plugin: plugin.clone(), reason })?;
+        declared.map_err(|reason| InstallFailure::Catalogue {
+            plugin: plugin.clone(),
+            reason,
+        })?;
 
         let installed = Installed {
             name: plugin.clone(),
             version: manifest.version.clone(),
-            resources: manifest.resources.iter().map(|resource| resource.name.clone()).collect(),
+            resources: manifest
+                .resources
+                .iter()
+                .map(|resource| resource.name.clone())
+                .collect(),
         };
         let mut sources = self.sources();
         sources.insert(plugin, (Arc::new(manifest), guest));
@@ -95,7 +107,11 @@ impl Dispatch {
     fn sources(&self) -> BTreeMap<String, (Arc<Manifest>, Guest)> {
         let registry = self.registry.load();
         let source = |plugin: &Plugin| (Arc::clone(&plugin.manifest), plugin.guest.clone());
-        registry.plugins.iter().map(|(name, plugin)| (name.clone(), source(plugin))).collect()
+        registry
+            .plugins
+            .iter()
+            .map(|(name, plugin)| (name.clone(), source(plugin)))
+            .collect()
     }
 
     /// The picture that these plugins make under this configuration. Places that are taken stay taken: a gate whose size has
@@ -111,7 +127,9 @@ impl Dispatch {
             let plugin = Arc::new(plugin(config, manifest, guest, powers, reach, before.plugins.get(name)));
             for declared in &manifest.resources {
                 // `install` has declared it, so it is there.
-                let Some(collection) = catalogue.collection(&declared.name) else { continue };
+                let Some(collection) = catalogue.collection(&declared.name) else {
+                    continue;
+                };
                 let resource = registry::Resource {
                     name: Arc::clone(collection.name()),
                     access: declared.access.clone(),
@@ -159,7 +177,13 @@ fn owners<'a>(config: &Config, sources: &'a BTreeMap<String, (Arc<Manifest>, Gue
     for (manifest, _) in sources.values() {
         let quota = quota(manifest, &manifest.limits.capped(&config.limits));
         for Resource { name, access, .. } in &manifest.resources {
-            owners.insert(name.as_str(), Owned { access, quota: quota.clone() });
+            owners.insert(
+                name.as_str(),
+                Owned {
+                    access,
+                    quota: quota.clone(),
+                },
+            );
         }
     }
     owners
@@ -174,10 +198,16 @@ fn quota(manifest: &Manifest, limits: &Limits) -> Quota {
 fn reach(powers: &Powers, owners: &HashMap<&str, Owned<'_>>) -> Reach {
     let reachable = powers.collections.iter().filter_map(|(collection, power)| {
         let Owned { access, quota } = owners.get(collection.as_str())?;
-        let reachable = Reachable { power: power.clone(), access: (*access).clone(), quota: quota.clone() };
+        let reachable = Reachable {
+            power: power.clone(),
+            access: (*access).clone(),
+            quota: quota.clone(),
+        };
         Some((collection.clone(), reachable))
     });
-    Reach { collections: reachable.collect() }
+    Reach {
+        collections: reachable.collect(),
+    }
 }
 
 fn plugin(
@@ -195,9 +225,8 @@ fn plugin(
         settings: settings.unwrap_or_default(),
         quota: Some(quota(manifest, &limits)),
     };
-    let same = |plugin: &&Arc<Plugin>| {
-        (plugin.limits.concurrency, plugin.limits.queue) == (limits.concurrency, limits.queue)
-    };
+    let same =
+        |plugin: &&Arc<Plugin>| (plugin.limits.concurrency, plugin.limits.queue) == (limits.concurrency, limits.queue);
     let gate = match before.filter(same) {
         Some(plugin) => Arc::clone(&plugin.gate),
         None => Arc::new(Gate::new(limits.concurrency, limits.queue)),

@@ -23,12 +23,19 @@ pub(super) fn document(mut document: Document) -> Result<Document, String> {
 /// The page, each of its documents checked.
 pub(super) fn page(page: Page, selection: &Selection) -> Result<Page, String> {
     let Page { items, next, total } = page;
-    let limit = if selection.limit == 0 { MAX_ROWS } else { (selection.limit as usize).min(MAX_ROWS) };
+    let limit = if selection.limit == 0 {
+        MAX_ROWS
+    } else {
+        (selection.limit as usize).min(MAX_ROWS)
+    };
     if items.len() > limit {
         return Err(format!("{} documents where {limit} were asked for", items.len()));
     }
     if let Some(cursor) = &next
-        && (cursor.len() > MAX_CURSOR_BYTES || !cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+        && (cursor.len() > MAX_CURSOR_BYTES
+            || !cursor
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
     {
         return Err("the cursor is not one of the host's".to_owned());
     }

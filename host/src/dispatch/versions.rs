@@ -38,11 +38,16 @@ pub enum VersionError {
 /// The stored version of a plugin.
 pub async fn stored(engine: &Arc<dyn Engine>, name: &str, now_ms: u64) -> Result<Option<Version>, VersionError> {
     let mut transaction = Transaction::begin(Arc::clone(engine), now_ms);
-    let Some(manifest) = transaction.get(&keyspace::plugin(name, MANIFEST)).await? else { return Ok(None) };
+    let Some(manifest) = transaction.get(&keyspace::plugin(name, MANIFEST)).await? else {
+        return Ok(None);
+    };
     let component = transaction.get(&keyspace::plugin(name, COMPONENT)).await?;
     let component = component.ok_or_else(|| VersionError::Incomplete(name.to_owned()))?;
     transaction.abandon().await?;
-    Ok(Some(Version { manifest: Manifest::decode(&manifest)?, component }))
+    Ok(Some(Version {
+        manifest: Manifest::decode(&manifest)?,
+        component,
+    }))
 }
 
 /// Stores a version in the place of the one before.
@@ -61,9 +66,7 @@ pub async fn names(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<Vec<String>,
     let mut names = Vec::new();
     // Name by name, each time behind all the parts of the one before: the values are components, too large to scan.
     let mut range = keyspace::plugins();
-    while let [(key, _)] =
-        transaction.scan(&range, None, 1, Direction::Forward).await?.as_slice()
-    {
+    while let [(key, _)] = transaction.scan(&range, None, 1, Direction::Forward).await?.as_slice() {
         let Some(name) = keyspace::plugin_name(key) else { break };
         names.push(name.to_owned());
         range.start = keyspace::plugin_parts(name).end;

@@ -32,8 +32,8 @@ use std::time::Duration;
 use hyper::header::HeaderName;
 
 pub use body::Chunks;
-pub use render::document as document_text;
 pub use listener::serve;
+pub use render::document as document_text;
 pub use routes::admin::{AdminActions, AdminError};
 
 use crate::config::{Config, Server};

@@ -39,7 +39,10 @@ impl Locks {
     /// must not hold locks already.
     pub fn lock(&self, keys: &BTreeSet<Key>) -> impl Future<Output = Held> + Send + use<> {
         let stripes: BTreeSet<usize> = keys.iter().map(|key| self.stripe(key)).collect();
-        let stripes: Vec<Arc<Mutex<()>>> = stripes.into_iter().map(|stripe| Arc::clone(&self.stripes[stripe])).collect();
+        let stripes: Vec<Arc<Mutex<()>>> = stripes
+            .into_iter()
+            .map(|stripe| Arc::clone(&self.stripes[stripe]))
+            .collect();
         async move {
             let mut guards = Vec::with_capacity(stripes.len());
             for stripe in stripes {

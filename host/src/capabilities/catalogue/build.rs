@@ -49,7 +49,8 @@ fn next_open(state: &CatalogueState) -> Option<(&Arc<Collection>, &Index)> {
     let all = state
         .collections()
         .flat_map(|collection| collection.indexes().iter().map(move |index| (collection, index)));
-    let mut open = all.filter(|(_, index)| !matches!(index.state, IndexState::Ready | IndexState::Failed { swept: true, .. }));
+    let mut open =
+        all.filter(|(_, index)| !matches!(index.state, IndexState::Ready | IndexState::Failed { swept: true, .. }));
     open.next()
 }
 

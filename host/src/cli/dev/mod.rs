@@ -31,10 +31,15 @@ impl Dev {
         build(&self.host.plugins)?;
         let wants_sample = !self.no_sample && is_new(&config);
         let data = config.data.directory.clone();
-        serve::until_stopped(config, &self.host, Seeding::DirectoryWins, async |addresses: &Addresses| match wants_sample {
-            true => sample::load(addresses, &data, &self.host.plugins).await,
-            false => Ok(()),
-        })
+        serve::until_stopped(
+            config,
+            &self.host,
+            Seeding::DirectoryWins,
+            async |addresses: &Addresses| match wants_sample {
+                true => sample::load(addresses, &data, &self.host.plugins).await,
+                false => Ok(()),
+            },
+        )
     }
 }
 

@@ -54,7 +54,9 @@ pub(in crate::http) async fn import(
         .map(|document| create(http, &resource, &caller, Arc::clone(&info), document).boxed());
     let outcomes: Vec<_> = stream::iter(created).buffered(CONCURRENCY).collect().await;
     let described = outcomes.into_iter().enumerate();
-    let described = described.map(|(index, outcome)| describe(index, outcome, request)).collect();
+    let described = described
+        .map(|(index, outcome)| describe(index, outcome, request))
+        .collect();
     respond::value(request.format, &Value::Array(described))
 }
 

@@ -39,8 +39,10 @@ impl Host for CallState {
     async fn query(&mut self, collection: String, selection: Selection) -> Trapping<Result<Page, Problem>> {
         let (context, _) = self.host_call()?;
         let found = async {
-            let selection = convert::selection_of(selection)
-                .map_err(|message| Error::BadSelection { code: "malformed_clause", message })?;
+            let selection = convert::selection_of(selection).map_err(|message| Error::BadSelection {
+                code: "malformed_clause",
+                message,
+            })?;
             context.documents(&collection, Action::List)?.query(&selection).await
         };
         let found = found.await;
