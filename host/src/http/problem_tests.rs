@@ -38,6 +38,7 @@ fn every_failure_has_its_status_and_code() {
         (Failure::PreconditionFailed, 412, "precondition_failed"),
         (
             Failure::IndexRequired {
+                being_built: false,
                 index: vec!["-a".into()],
             },
             422,
@@ -112,6 +113,7 @@ async fn a_problem_is_rendered_in_both_formats() {
 #[test]
 fn the_index_to_declare_is_named() {
     let members = problem(Failure::IndexRequired {
+        being_built: false,
         index: vec!["category".into(), "-price".into()],
     })
     .to_json(&id());
