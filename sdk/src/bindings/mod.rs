@@ -11,7 +11,8 @@
     unused_imports,
     rust_2018_idioms,
     clippy::all,
-    clippy::pedantic
+    clippy::pedantic,
+    clippy::unwrap_used
 )]
 #![allow(
     clippy::uninlined_format_args,

@@ -198,9 +198,17 @@ impl Documents<'_> {
     async fn store(&mut self, old: Option<(&Document, &Value)>, new: Option<(&Document, &Value)>) -> Result<(), Error> {
         self.catalogue.check(self.transaction).await?;
         let collection = self.collection;
+        // All checks come before the first write: a plugin may go on after a refusal, and what it wrote is committed.
+        let mut entries = Vec::new();
         for index in collection.indexes() {
             if index.is_maintained() {
-                self.index(index, old, new).await?;
+                self.check_index(index, old, new, &mut entries).await?;
+            }
+        }
+        for (key, value) in entries {
+            match value {
+                Some(value) => self.transaction.put(key, value, None),
+                None => self.transaction.delete(key),
             }
         }
         if let Some((document, _)) = new.or(old) {
