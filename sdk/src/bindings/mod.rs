@@ -11,8 +11,7 @@
     unused_imports,
     rust_2018_idioms,
     clippy::all,
-    clippy::pedantic,
-    clippy::unwrap_used
+    clippy::pedantic
 )]
 #![allow(
     clippy::uninlined_format_args,
