@@ -49,7 +49,7 @@ impl Staged {
     pub(super) fn put(&mut self, key: &Key, put: &Put, sequence: Sequence) {
         let raw = &mut self.raw;
         let value = envelope::seal(key, put, sequence, self.ordinal, |key, chunk| {
-            raw.push((key, Some(chunk)))
+            raw.push((key, Some(chunk)));
         });
         self.ordinal += 1;
         raw.push((key.clone(), Some(value)));
