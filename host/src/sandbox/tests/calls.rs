@@ -16,8 +16,8 @@ const COUNT: &str = "(global.set $calls (i32.add (global.get $calls) (i32.const 
 
 async fn count(guest: &crate::sandbox::Guest) -> Result<String, Fault> {
     let finished = create(guest, invocation(generous())).await;
-    if let Err(fault) = finished.result {
-        return Err(fault);
+    if let Err(fault) = &finished.result {
+        return Err(fault.clone());
     }
     Ok(text(finished))
 }
