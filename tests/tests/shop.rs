@@ -239,7 +239,12 @@ fn renamed(line: &str) -> Value {
         fields.insert(to.to_owned(), value);
     }
     if let Some(tags) = fields.get_mut("tags").and_then(Value::as_array_mut) {
+        // As the catalog normalises them.
+        for tag in tags.iter_mut() {
+            *tag = Value::from(tag.as_str().unwrap_or_default().trim().to_lowercase());
+        }
         tags.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        tags.dedup();
     }
     record
 }

@@ -70,7 +70,7 @@ fn bombs_and_what_is_not_the_mapping_are_refused() {
     let outside = "<!DOCTYPE map SYSTEM 'file:///etc/passwd'><map/>";
     let deep = format!(
         "<map xmlns='http://www.w3.org/2005/xpath-functions'>{}",
-        "<array key='a'>".repeat(100_000)
+        "<array key='a'>".repeat(50_000)
     );
     for bad in [bomb, outside, &deep, "<map/>", "<", "", "{}", "<?php ?><map/>"] {
         let refused = host
