@@ -1,20 +1,36 @@
 //! The bare engine, as the benchmarks use it: what a create of a client comes to when all above storage is taken away.
 
 use bytes::Bytes;
+use portcullis::capabilities::documents::stored::encode;
+use portcullis::capabilities::model::Document;
 use portcullis::storage::engine::{Commit, Put};
 use portcullis::storage::keyspace;
 use uuid::Uuid;
 
 /// The commit that a create of a document without indexes comes to.
 pub fn creation(collection: &str, body: &str) -> Commit {
-    let key = keyspace::document(collection, Uuid::now_v7());
+    stored(collection, body).1
+}
+
+/// The same, with the id of the document.
+pub fn stored(collection: &str, body: &str) -> (Uuid, Commit) {
+    let document = Document {
+        id: Uuid::now_v7(),
+        revision: 1,
+        owner: None,
+        created_ms: 0,
+        updated_ms: 0,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    };
+    let key = keyspace::document(collection, document.id);
     let put = Put {
-        value: Bytes::copy_from_slice(body.as_bytes()),
+        value: encode(&document),
         expires_ms: None,
     };
-    Commit {
+    let commit = Commit {
         puts: vec![(key.clone(), put)],
         changed: vec![key],
         ..Commit::default()
-    }
+    };
+    (document.id, commit)
 }

@@ -73,6 +73,11 @@ impl Plugin {
         self
     }
 
+    /// The folder with its manifest and schemas.
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
     /// Its component, as the build left it.
     pub fn component(&self) -> &Path {
         &self.component

@@ -91,6 +91,8 @@ fn the_command_reload_does_what_sighup_does_and_says_what_is_wrong() {
     fs::write(host.setup().config(), GRANTS).expect("the configuration can be written");
     let output = host.to_admin(&["reload"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The listeners came from flags, which are no change of the file.
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "reloaded");
     order(&host).expect(201);
     fs::write(host.setup().config(), "[grants.orders]\ncolections = {}\n").expect("the configuration can be written");
     let output = host.to_admin(&["reload"]);

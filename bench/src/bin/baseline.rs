@@ -93,6 +93,8 @@ async fn create(
     let location = format!("/api/{resource}/{id}");
     let location = HeaderValue::try_from(location).map_err(|_| StatusCode::BAD_REQUEST)?;
     response.headers_mut().insert(header::LOCATION, location);
+    let uncached = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, uncached);
     Ok(response)
 }
 
@@ -100,17 +102,12 @@ async fn create(
 fn rendered(id: Uuid, fields: Map<String, Value>) -> serde_json::Result<Bytes> {
     let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default();
     let now = Value::String(format!("{now:.3}"));
-    let added = [
-        ("id", Value::String(id.to_string())),
-        ("owner", Value::Null),
-        ("created_at", now.clone()),
-        ("updated_at", now),
-    ];
-    let document: Map<String, Value> = added
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .chain(fields)
-        .collect();
+    let mut document = Map::with_capacity(fields.len() + 4);
+    document.insert("id".to_owned(), Value::String(id.to_string()));
+    document.extend(fields);
+    document.insert("owner".to_owned(), Value::Null);
+    document.insert("created_at".to_owned(), now.clone());
+    document.insert("updated_at".to_owned(), now);
     serde_json::to_vec(&document).map(Bytes::from)
 }
 

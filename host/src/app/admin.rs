@@ -1,6 +1,5 @@
 //! What the admin API can have done.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -18,13 +17,13 @@ use crate::storage::engine::{Key, MAX_SCAN_ROWS, Scan};
 use crate::storage::keyspace;
 
 use super::files::hex;
-use super::maintenance;
+use super::{Reload, maintenance};
 
 /// What the admin API can have done.
 pub(super) struct Admin {
     dispatch: Arc<Dispatch>,
     config: ArcSwap<Config>,
-    config_file: Option<PathBuf>,
+    reload: Reload,
     clock: Arc<dyn Clock>,
 }
 
@@ -32,13 +31,13 @@ impl Admin {
     pub(super) fn new(
         dispatch: Arc<Dispatch>,
         config: Arc<Config>,
-        config_file: Option<PathBuf>,
+        reload: Reload,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             dispatch,
             config: ArcSwap::new(config),
-            config_file,
+            reload,
             clock,
         }
     }
@@ -75,12 +74,7 @@ impl AdminActions for Admin {
     }
 
     async fn reload(&self) -> Result<Value, AdminError> {
-        let Some(file) = &self.config_file else {
-            return Err(AdminError::Refused(
-                "the host was started without a configuration file".to_owned(),
-            ));
-        };
-        let new = Config::load(file).map_err(|error| AdminError::Refused(error.to_string()))?;
+        let new = (self.reload)().map_err(AdminError::Refused)?;
         let (config, ignored) = self.config.load().reloaded(new);
         let config = Arc::new(config);
         self.dispatch.reconfigure(Arc::clone(&config)).await;

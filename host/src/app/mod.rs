@@ -33,12 +33,15 @@ use self::admin::Admin;
 use self::files::DataDirectory;
 use self::signals::Signals;
 
+/// Reads the configuration again; an error is told as it is.
+pub type Reload = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
 /// What a host is started with.
 pub struct Options {
     /// The configuration, with what the command line says folded in.
     pub config: Config,
-    /// The file that a reload reads again.
-    pub config_file: Option<PathBuf>,
+    /// Reads the configuration again, the same way: what a reload does.
+    pub reload: Reload,
     /// The plugin directory.
     pub plugins: PathBuf,
     /// Which version of a plugin runs.
@@ -97,7 +100,7 @@ pub enum StartError {
 pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<(), StartError> {
     let Options {
         config,
-        config_file,
+        reload,
         plugins,
         seeding,
     } = options;
@@ -141,7 +144,7 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
     let admin = Arc::new(Admin::new(
         Arc::clone(&dispatch),
         Arc::clone(&config),
-        config_file,
+        reload,
         Arc::clone(&clock),
     ));
     let http = Arc::new(Http::new(&config, dispatch, Arc::clone(&admin) as _, &token));

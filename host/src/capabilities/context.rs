@@ -7,7 +7,7 @@ use super::catalogue::CatalogueState;
 use super::documents::{self, Cursors, Documents};
 use super::keyvalue::KeyValue;
 use super::log::{Level, LogBudget};
-use super::model::Problem;
+use super::model::{Document, Problem};
 pub use super::request::RequestInfo;
 use crate::manifest::{Access, Action, CollectionWish};
 use crate::policy::grants::{Power, Remedy, Standing};
@@ -66,6 +66,8 @@ pub struct CallContext {
     pub plugin: Arc<PluginContext>,
     /// What it may still write to its log.
     pub log: LogBudget,
+    /// The documents that the plugin was given last: what it returns is most often just that.
+    pub handed: Vec<Document>,
     /// The last refusal that WIT has no case for: said to the client where the plugin passes the problem on.
     pub refusal: Option<documents::Error>,
 }
@@ -91,6 +93,7 @@ impl CallContext {
             request,
             plugin,
             log,
+            handed: Vec::new(),
             refusal: None,
         }
     }
@@ -103,6 +106,12 @@ impl CallContext {
     /// Writes a line into the plugin's log.
     pub fn log(&mut self, level: Level, topic: &str, message: &str) {
         self.log.write(&self.plugin, &self.request, level, topic, message);
+    }
+
+    /// Remembers what the plugin is given.
+    pub fn hand_out<'d>(&mut self, documents: impl IntoIterator<Item = &'d Document>) {
+        self.handed.clear();
+        self.handed.extend(documents.into_iter().cloned());
     }
 
     /// The documents of a collection, for one action.

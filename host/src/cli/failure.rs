@@ -19,6 +19,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Why, for a log or an answer.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Usage(reason) | Self::Failed(reason) => reason,
+            Self::Said => String::new(),
+        }
+    }
+
     /// Says why on stderr.
     pub(super) fn report(self) -> ExitCode {
         match self {

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::config::{self, Config};
 
 /// Where a host's files are.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct Files {
     /// The configuration [default: ./portcullis.toml, where there is one]
     #[arg(long, value_name = "FILE")]
@@ -40,7 +40,7 @@ impl Files {
 }
 
 /// What `run` and `dev` are told.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct Host {
     #[command(flatten)]
     pub(super) files: Files,

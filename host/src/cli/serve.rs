@@ -15,9 +15,11 @@ pub(super) fn until_stopped(
     prepare: impl AsyncFnOnce(&Addresses) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     telemetry::start(&config.log).map_err(Failure::Failed)?;
+    let again = host.clone();
     let options = app::Options {
         config,
-        config_file: host.files.config_path(),
+        // With the flags folded in, as at the start: they are no change of the file.
+        reload: Box::new(move || again.load().map_err(Failure::reason)),
         plugins: host.plugins.clone(),
         seeding,
     };

@@ -192,6 +192,7 @@ impl From<Error> for Stop {
         match error {
             Error::Problem(problem) => Failure::Problem(problem).into(),
             Error::IndexRequired { index, being_built } => Failure::IndexRequired { index, being_built }.into(),
+            Error::TooManyRows(message) => Failure::TooManyRows(message).into(),
             Error::BadSelection { code, message } => Failure::BadSelection { code, message }.into(),
             Error::Ended(ended) => ended.into(),
         }

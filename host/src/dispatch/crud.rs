@@ -1,6 +1,7 @@
 //! Operations on a resource whose plugin serves all of them.
 
 use crate::capabilities::context::CallContext;
+use crate::capabilities::model::Document;
 use crate::sandbox::{CrudCall, CrudReply};
 
 use super::attempt::{Bounds, Step, Stop};
@@ -44,7 +45,7 @@ pub(super) async fn serve(step: &Step, context: CallContext, bounds: Bounds) -> 
         .crud(step.invocation(context, bounds), call)
         .await;
     let (context, result) = step.finish(finished);
-    let result = result.and_then(|answer| checked(step, answer));
+    let result = result.and_then(|answer| checked(step, answer, &context.handed));
     (context, result)
 }
 
@@ -58,11 +59,11 @@ fn body_text(operation: &Operation) -> String {
 }
 
 /// What a plugin returns is hostile until checked.
-fn checked(step: &Step, answer: CrudReply) -> Result<Reply, Stop> {
+fn checked(step: &Step, answer: CrudReply, handed: &[Document]) -> Result<Reply, Stop> {
     let checked = match (answer, &step.call.operation) {
-        (CrudReply::Page(page), Operation::List(selection)) => reply::page(page, selection).map(Reply::Page),
-        (CrudReply::Document(document), Operation::Create { .. }) => reply::document(document).map(Reply::Created),
-        (CrudReply::Document(document), _) => reply::document(document).map(Reply::Document),
+        (CrudReply::Page(page), Operation::List(selection)) => reply::page(page, selection, handed).map(Reply::Page),
+        (CrudReply::Document(document), Operation::Create { .. }) => reply::document(document, handed).map(Reply::Created),
+        (CrudReply::Document(document), _) => reply::document(document, handed).map(Reply::Document),
         (CrudReply::Removed, _) => Ok(Reply::Deleted),
         (CrudReply::Page(_), _) => Err("a page where a document belongs".to_owned()),
     };

@@ -119,7 +119,10 @@ impl Dispatch {
     fn picture(&self, config: &Config, sources: &BTreeMap<String, (Arc<Manifest>, Guest)>) -> Registry {
         let (before, catalogue) = (self.registry.load(), self.parts.catalogue.current());
         let owners = owners(config, sources);
-        let mut picture = Registry::default();
+        let mut picture = Registry {
+            request_headers: config.request.headers.iter().cloned().collect(),
+            ..Registry::default()
+        };
         let no_grant = Grant::default();
         for (name, (manifest, guest)) in sources {
             let powers = crud_powers(manifest, config.grants.get(name).unwrap_or(&no_grant));

@@ -95,6 +95,11 @@ impl Dispatch {
         self.registry.load().plugins.values().cloned().collect()
     }
 
+    /// The request headers that plugins may see, in lower case.
+    pub fn request_headers(&self) -> Arc<[String]> {
+        Arc::clone(&self.registry.load().request_headers)
+    }
+
     /// The store that calls work on.
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.parts.engine

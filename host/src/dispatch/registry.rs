@@ -17,6 +17,8 @@ use super::admission::Gate;
 pub(super) struct Registry {
     pub(super) plugins: BTreeMap<String, Arc<Plugin>>,
     pub(super) resources: HashMap<String, Arc<Resource>>,
+    /// The request headers that plugins may see, in lower case.
+    pub(super) request_headers: Arc<[String]>,
 }
 
 /// An installed plugin, with all that a call of it needs.

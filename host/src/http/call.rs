@@ -182,7 +182,7 @@ fn first_language(list: &str) -> Option<String> {
 /// What plugins may know about the request.
 pub(super) fn info(http: &Http, request: &Request) -> RequestInfo {
     let headers = &request.head.headers;
-    let text = |name| {
+    let text = |name: &str| {
         headers
             .get(name)
             .and_then(|value| value.to_str().ok())
@@ -190,13 +190,14 @@ pub(super) fn info(http: &Http, request: &Request) -> RequestInfo {
     };
     RequestInfo {
         id: request.id.to_str().unwrap_or_default().to_owned(),
-        locale: text(ACCEPT_LANGUAGE)
+        locale: text(ACCEPT_LANGUAGE.as_str())
             .and_then(|list| first_language(&list))
             .unwrap_or_else(|| "en".to_owned()),
         headers: http
-            .plugin_headers
+            .dispatch
+            .request_headers()
             .iter()
-            .filter_map(|name| Some((name.as_str().to_owned(), text(name.clone())?)))
+            .filter_map(|name| Some((name.clone(), text(name)?)))
             .collect(),
     }
 }

@@ -29,8 +29,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::header::HeaderName;
-
 pub use body::Chunks;
 pub use listener::serve;
 pub use render::document as document_text;
@@ -43,8 +41,6 @@ use identify::Identity;
 /// What the handlers share.
 pub struct Http {
     server: Server,
-    /// The header fields that plugins may see.
-    plugin_headers: Vec<HeaderName>,
     dispatch: Arc<Dispatch>,
     admin: Arc<dyn AdminActions>,
     identity: Identity,
@@ -54,16 +50,8 @@ pub struct Http {
 impl Http {
     /// The HTTP layer over a dispatch. Whoever presents the operator's token may do everything.
     pub fn new(config: &Config, dispatch: Arc<Dispatch>, admin: Arc<dyn AdminActions>, operator_token: &str) -> Self {
-        // The configuration has checked the names.
-        let plugin_headers = config
-            .request
-            .headers
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect();
         Self {
             server: config.server.clone(),
-            plugin_headers,
             dispatch,
             admin,
             identity: Identity::new(operator_token),

@@ -192,6 +192,7 @@ impl From<Failure> for Problem {
             }
             Failure::IndexRequired { index, being_built } => index_required(index, being_built),
             Failure::BadSelection { code, message } => Self::bad_request(code, message),
+            Failure::TooManyRows(message) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_rows", message),
             Failure::Fault(fault) => fault.into(),
             Failure::Removed => Self::no_such_resource(),
             Failure::Overloaded { retry_after_s } => Self::unavailable(

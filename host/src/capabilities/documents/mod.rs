@@ -49,6 +49,9 @@ pub enum Error {
         /// It is declared, and being built.
         being_built: bool,
     },
+    /// Too many rows would have to be examined, and no index helps.
+    #[error("{0}")]
+    TooManyRows(String),
     /// The selection makes no sense for this collection.
     #[error("{message}")]
     BadSelection {

@@ -125,14 +125,11 @@ impl Documents<'_> {
                 being_built: state_of(&index).is_some(),
                 index,
             },
-            _ => Error::BadSelection {
-                code: "too_many_rows",
-                message: format!(
-                    "more than {MAX_EXAMINED} documents, or {} MiB of them, would have to be examined, and no index \
-                     helps: narrow the filters",
-                    MAX_EXAMINED_BYTES >> 20
-                ),
-            },
+            _ => Error::TooManyRows(format!(
+                "more than {MAX_EXAMINED} documents, or {} MiB of them, would have to be examined, and no index helps: \
+                 narrow the filters",
+                MAX_EXAMINED_BYTES >> 20
+            )),
         }
     }
 

@@ -17,6 +17,9 @@ impl Host for CallState {
     async fn get(&mut self, collection: String, id: String) -> Trapping<Result<Option<Document>, Problem>> {
         let (context, _) = self.host_call()?;
         let found = async { context.documents(&collection, Action::Read)?.get(&id).await }.await;
+        if let Ok(found) = &found {
+            context.hand_out(found);
+        }
         answer(context, found.map(|found| found.as_ref().map(convert::document)))
     }
 
@@ -46,43 +49,46 @@ impl Host for CallState {
             context.documents(&collection, Action::List)?.query(&selection).await
         };
         let found = found.await;
+        if let Ok(page) = &found {
+            context.hand_out(&page.items);
+        }
         answer(context, found.map(|page| convert::page(&page)))
     }
 
     async fn insert(&mut self, collection: String, body: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
-        let stored = async {
+        let result = async {
             context
                 .documents(&collection, Action::Create)?
                 .insert(object(&body)?)
                 .await
         }
         .await;
-        answer(context, stored.map(|stored| convert::document(&stored)))
+        stored(context, result)
     }
 
     async fn replace(&mut self, collection: String, id: String, body: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
-        let stored = async {
+        let result = async {
             context
                 .documents(&collection, Action::Update)?
                 .replace(&id, object(&body)?)
                 .await
         }
         .await;
-        answer(context, stored.map(|stored| convert::document(&stored)))
+        stored(context, result)
     }
 
     async fn patch(&mut self, collection: String, id: String, patch: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
-        let stored = async {
+        let result = async {
             context
                 .documents(&collection, Action::Update)?
                 .patch(&id, object(&patch)?)
                 .await
         }
         .await;
-        answer(context, stored.map(|stored| convert::document(&stored)))
+        stored(context, result)
     }
 
     async fn delete(&mut self, collection: String, id: String) -> Trapping<Result<(), Problem>> {
@@ -90,6 +96,14 @@ impl Host for CallState {
         let removed = async { context.documents(&collection, Action::Delete)?.delete(&id).await }.await;
         answer(context, removed)
     }
+}
+
+/// A document that the guest has stored, as it is now.
+fn stored(context: &mut CallContext, result: Result<model::Document, Error>) -> Trapping<Result<Document, Problem>> {
+    if let Ok(document) = &result {
+        context.hand_out([document]);
+    }
+    answer(context, result.map(|document| convert::document(&document)))
 }
 
 /// What the guest hears. A refusal that `problem` has no case for is kept for the host, which says it to the client

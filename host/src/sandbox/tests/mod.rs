@@ -104,6 +104,7 @@ fn context() -> CallContext {
         resource: "things".into(),
         scope: Scope::All,
         reach: Arc::default(),
+        handed: Vec::new(),
         refusal: None,
         request: Arc::default(),
         plugin: Arc::default(),
