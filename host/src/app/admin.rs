@@ -28,12 +28,7 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    pub(super) fn new(
-        dispatch: Arc<Dispatch>,
-        config: Arc<Config>,
-        reload: Reload,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn new(dispatch: Arc<Dispatch>, config: Arc<Config>, reload: Reload, clock: Arc<dyn Clock>) -> Self {
         Self {
             dispatch,
             config: ArcSwap::new(config),

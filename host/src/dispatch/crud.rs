@@ -62,7 +62,9 @@ fn body_text(operation: &Operation) -> String {
 fn checked(step: &Step, answer: CrudReply, handed: &[Document]) -> Result<Reply, Stop> {
     let checked = match (answer, &step.call.operation) {
         (CrudReply::Page(page), Operation::List(selection)) => reply::page(page, selection, handed).map(Reply::Page),
-        (CrudReply::Document(document), Operation::Create { .. }) => reply::document(document, handed).map(Reply::Created),
+        (CrudReply::Document(document), Operation::Create { .. }) => {
+            reply::document(document, handed).map(Reply::Created)
+        }
         (CrudReply::Document(document), _) => reply::document(document, handed).map(Reply::Document),
         (CrudReply::Removed, _) => Ok(Reply::Deleted),
         (CrudReply::Page(_), _) => Err("a page where a document belongs".to_owned()),

@@ -18,7 +18,7 @@ pub(super) fn within<T>(state: &Rc<RefCell<State>>, call: impl FnOnce() -> T) ->
 }
 
 /// Does something with the thread's host.
-fn with<T>(action: impl FnOnce(&mut State) -> T) -> T {
+pub(super) fn with<T>(action: impl FnOnce(&mut State) -> T) -> T {
     let state = CURRENT.with_borrow(Option::clone);
     let state = state.expect("there is no host here: run this within `portcullis_sdk::testing::Host::call`");
     action(&mut state.borrow_mut())
@@ -123,79 +123,8 @@ pub(crate) mod documents {
 }
 
 pub(crate) mod keyvalue {
-    //! `wasi:keyvalue`
-    use std::collections::BTreeMap;
-
-    use super::with;
-    use crate::keyvalue::Error;
-
-    #[derive(Debug)]
-    pub(crate) struct Bucket(String);
-
-    impl Bucket {
-        pub(crate) fn open(name: &str) -> Result<Self, Error> {
-            if name.is_empty() {
-                return Err(Error::NoSuchStore);
-            }
-            Ok(Self(name.to_owned()))
-        }
-
-        fn with<T>(&self, action: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
-            with(|state| action(state.stored.buckets.entry(self.0.clone()).or_default()))
-        }
-
-        pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-            Ok(self.with(|bucket| bucket.get(key).cloned()))
-        }
-
-        pub(crate) fn set(&self, key: &str, value: &[u8]) -> Result<(), Error> {
-            if key.is_empty() {
-                return Err(Error::Other("a key has at least one character".to_owned()));
-            }
-            self.with(|bucket| bucket.insert(key.to_owned(), value.to_owned()));
-            Ok(())
-        }
-
-        pub(crate) fn delete(&self, key: &str) -> Result<(), Error> {
-            self.with(|bucket| bucket.remove(key));
-            Ok(())
-        }
-
-        pub(crate) fn exists(&self, key: &str) -> Result<bool, Error> {
-            Ok(self.with(|bucket| bucket.contains_key(key)))
-        }
-
-        pub(crate) fn list_keys(&self, _: Option<String>) -> Result<(Vec<String>, Option<String>), Error> {
-            Ok((self.with(|bucket| bucket.keys().cloned().collect()), None))
-        }
-
-        pub(crate) fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
-            let number = match self.get(key)? {
-                None => 0,
-                Some(bytes) => std::str::from_utf8(&bytes)
-                    .ok()
-                    .and_then(|text| text.parse::<i64>().ok())
-                    .ok_or_else(|| Error::Other(format!("the value of {key} is not a number")))?,
-            };
-            let sum = number
-                .checked_add(delta)
-                .ok_or_else(|| Error::Other(format!("the number at {key} overflows")))?;
-            self.set(key, sum.to_string().as_bytes())?;
-            Ok(sum)
-        }
-
-        pub(crate) fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Error> {
-            keys.iter().map(|key| self.get(key)).collect()
-        }
-
-        pub(crate) fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), Error> {
-            entries.iter().try_for_each(|(key, value)| self.set(key, value))
-        }
-
-        pub(crate) fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
-            keys.iter().try_for_each(|key| self.delete(key))
-        }
-    }
+    //! `wasi:keyvalue`, with the limits of the real host.
+    pub(crate) use crate::testing::bucket::Bucket;
 }
 
 pub(crate) mod config {

@@ -29,6 +29,7 @@
 //! follow the same order of values, a call that fails leaves nothing written, and a plugin reaches only what its manifest
 //! names. It has no scopes, no indexes (so no query is refused for the lack of one) and no limits of memory or time.
 
+mod bucket;
 mod collection;
 pub(crate) mod current;
 mod host;

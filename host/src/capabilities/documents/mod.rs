@@ -308,6 +308,8 @@ mod cursor_tests;
 #[cfg(test)]
 mod index_required_tests;
 #[cfg(test)]
+mod query_strategies;
+#[cfg(test)]
 mod query_tests;
 #[cfg(test)]
 mod write_tests;
