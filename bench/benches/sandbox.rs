@@ -86,7 +86,7 @@ impl Bench {
             LogBudget::new(100, 1_024),
         );
         Invocation {
-            context,
+            context: Box::new(context),
             limits: Arc::clone(&self.limits),
             deadline: Instant::now() + Duration::from_secs(1),
             seed: Seed::default(),

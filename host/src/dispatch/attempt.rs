@@ -89,21 +89,21 @@ impl Dispatch {
         }
     }
 
-    fn context(&self, step: &Step, transaction: Transaction) -> CallContext {
+    fn context(&self, step: &Step, transaction: Transaction) -> Box<CallContext> {
         let plugin = &step.resource.plugin;
-        CallContext::new(
+        Box::new(CallContext::new(
             transaction,
             (self.parts.catalogue.current(), Arc::clone(&self.parts.cursors)),
             &step.permit,
             (Arc::clone(&plugin.context), Arc::clone(&plugin.reach)),
             Arc::clone(&step.call.request),
             LogBudget::new(plugin.limits.log_lines, plugin.limits.log_kib as usize * 1_024),
-        )
+        ))
     }
 }
 
 impl Step {
-    async fn serve(&self, mut context: CallContext, bounds: Bounds) -> (CallContext, Result<Reply, Stop>) {
+    async fn serve(&self, mut context: Box<CallContext>, bounds: Bounds) -> (Box<CallContext>, Result<Reply, Stop>) {
         if let Err(stop) = self.check_precondition(&mut context).await {
             return (context, Err(stop));
         }
@@ -135,7 +135,7 @@ impl Step {
     }
 
     /// What the plugin is called with.
-    pub(super) fn invocation(&self, context: CallContext, bounds: Bounds) -> Invocation {
+    pub(super) fn invocation(&self, context: Box<CallContext>, bounds: Bounds) -> Invocation {
         let plugin = &self.resource.plugin;
         Invocation {
             context,
@@ -146,7 +146,7 @@ impl Step {
     }
 
     /// What came of calling the plugin.
-    pub(super) fn finish<T>(&self, finished: Finished<T>) -> (CallContext, Result<T, Stop>) {
+    pub(super) fn finish<T>(&self, finished: Finished<T>) -> (Box<CallContext>, Result<T, Stop>) {
         let Finished {
             mut context, result, ..
         } = finished;

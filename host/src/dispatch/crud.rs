@@ -10,7 +10,11 @@ use super::operation::{Operation, Reply};
 use super::reply;
 
 /// Checks the body, calls the plugin, checks what it returns.
-pub(super) async fn serve(step: &Step, context: CallContext, bounds: Bounds) -> (CallContext, Result<Reply, Stop>) {
+pub(super) async fn serve(
+    step: &Step,
+    context: Box<CallContext>,
+    bounds: Bounds,
+) -> (Box<CallContext>, Result<Reply, Stop>) {
     // A patch can be checked only once it is applied, which `documents` does.
     if let Operation::Create { body } | Operation::Replace { body, .. } = &step.call.operation
         && let Err(stop) = step.check_body(&context, body)

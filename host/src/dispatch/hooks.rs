@@ -29,7 +29,11 @@ impl Next<'_> {
 }
 
 /// Reads at once; checks, asks and writes.
-pub(super) async fn serve(step: &Step, mut context: CallContext, bounds: Bounds) -> (CallContext, Result<Reply, Stop>) {
+pub(super) async fn serve(
+    step: &Step,
+    mut context: Box<CallContext>,
+    bounds: Bounds,
+) -> (Box<CallContext>, Result<Reply, Stop>) {
     match &step.call.operation {
         Operation::List(selection) => {
             let page = list(step, &mut context, selection).await;
@@ -58,7 +62,12 @@ async fn current(step: &Step, context: &mut CallContext, id: &str, action: Actio
     found.ok_or_else(|| Failure::Problem(Problem::NotFound).into())
 }
 
-async fn create(step: &Step, context: CallContext, bounds: Bounds, body: &Value) -> (CallContext, Result<Reply, Stop>) {
+async fn create(
+    step: &Step,
+    context: Box<CallContext>,
+    bounds: Bounds,
+    body: &Value,
+) -> (Box<CallContext>, Result<Reply, Stop>) {
     if let Err(stop) = step.check_body(&context, body) {
         return (context, Err(stop));
     }
@@ -82,11 +91,11 @@ async fn create(step: &Step, context: CallContext, bounds: Bounds, body: &Value)
 
 async fn update(
     step: &Step,
-    mut context: CallContext,
+    mut context: Box<CallContext>,
     bounds: Bounds,
     id: &str,
     next: Next<'_>,
-) -> (CallContext, Result<Reply, Stop>) {
+) -> (Box<CallContext>, Result<Reply, Stop>) {
     let prepared = async {
         let current = current(step, &mut context, id, Action::Read).await?;
         let next = next.of(&current)?;
@@ -115,7 +124,12 @@ async fn update(
     (context, result)
 }
 
-async fn delete(step: &Step, mut context: CallContext, bounds: Bounds, id: &str) -> (CallContext, Result<Reply, Stop>) {
+async fn delete(
+    step: &Step,
+    mut context: Box<CallContext>,
+    bounds: Bounds,
+    id: &str,
+) -> (Box<CallContext>, Result<Reply, Stop>) {
     let current = match current(step, &mut context, id, Action::Read).await {
         Ok(current) => current,
         Err(stop) => return (context, Err(stop)),
@@ -139,10 +153,10 @@ async fn delete(step: &Step, mut context: CallContext, bounds: Bounds, id: &str)
 
 async fn ask(
     step: &Step,
-    context: CallContext,
+    context: Box<CallContext>,
     bounds: Bounds,
     call: HookCall<'_>,
-) -> (CallContext, Result<HookReply, Stop>) {
+) -> (Box<CallContext>, Result<HookReply, Stop>) {
     let finished = step
         .resource
         .plugin

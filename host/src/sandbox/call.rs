@@ -12,8 +12,8 @@ use super::fault::Fault;
 
 /// One call of a plugin: what it acts on, and how far it may go.
 pub struct Invocation {
-    /// The call's view of the host; comes back in `Finished`, whatever happens.
-    pub context: CallContext,
+    /// The call's view of the host; comes back in `Finished`, whatever happens. In a box, as it is handed on a dozen times.
+    pub context: Box<CallContext>,
     /// The limits of the attempt.
     pub limits: Arc<CallLimits>,
     /// When the call is ended, whether it computes or waits.
@@ -181,7 +181,7 @@ pub enum HookReply {
 /// A call that has ended, one way or another.
 pub struct Finished<T> {
     /// What the call was given, with what it did to it.
-    pub context: CallContext,
+    pub context: Box<CallContext>,
     /// The plugin's answer, its refusal, or how it broke.
     pub result: Result<Result<T, Problem>, Fault>,
     /// The CPU time of the attempt.

@@ -1,5 +1,6 @@
 //! A plugin that is ready to be called, and the life of a call: an instance, the call, the end.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -133,15 +134,17 @@ impl Inner {
         let meter = running.store.data().meter().clone();
         running.store.data_mut().begin(invocation);
         running.store.set_epoch_deadline(1);
-        let ended = watch(&meter, deadline, async {
-            let instance = match running.instance {
-                Some(instance) => instance,
-                None => self.pre.instantiate_async(&mut running.store).await?,
-            };
-            running.instance = Some(instance);
-            export.call(&mut running.store, instance, call, answer).await
-        })
-        .await;
+        let ended = {
+            let call = pin!(async {
+                let instance = match running.instance {
+                    Some(instance) => instance,
+                    None => self.pre.instantiate_async(&mut running.store).await?,
+                };
+                running.instance = Some(instance);
+                export.call(&mut running.store, instance, call, answer).await
+            });
+            watch(&meter, deadline, call).await
+        };
         let cpu = meter.used();
         let (context, result) = self.finish(running, ended);
         Finished { context, result, cpu }
@@ -164,7 +167,7 @@ impl Inner {
         &self,
         mut running: Running,
         ended: Option<wasmtime::Result<Result<T, Problem>>>,
-    ) -> (CallContext, Result<Result<T, Problem>, Fault>) {
+    ) -> (Box<CallContext>, Result<Result<T, Problem>, Fault>) {
         let context = running.store.data_mut().end();
         let result = match ended {
             Some(Ok(returned)) => {
@@ -201,7 +204,7 @@ impl Inner {
         store.data_mut().bound(&self.trial_limits(), deadline);
         store.set_epoch_deadline(1);
         let meter = store.data().meter().clone();
-        let instantiated = watch(&meter, deadline, self.pre.instantiate_async(&mut store)).await;
+        let instantiated = watch(&meter, deadline, pin!(self.pre.instantiate_async(&mut store))).await;
         let instance = match instantiated {
             Some(Ok(instance)) => instance,
             Some(Err(error)) => {

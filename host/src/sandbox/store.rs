@@ -38,7 +38,7 @@ pub(super) struct CallState {
 
 /// The call that is being served.
 struct Call {
-    context: CallContext,
+    context: Box<CallContext>,
     limits: Arc<CallLimits>,
     seed: Seed,
     host_calls: u32,
@@ -89,7 +89,7 @@ impl CallState {
     }
 
     /// Ends the call and gives back its context, with what the guest printed in its log.
-    pub(super) fn end(&mut self) -> CallContext {
+    pub(super) fn end(&mut self) -> Box<CallContext> {
         let mut call = self.call.take().expect("a call that has begun");
         if let Some(wasi) = &self.wasi {
             wasi.output.log(&mut call.context);

@@ -1,7 +1,7 @@
 //! The watch on a running call: its CPU time, and the end of its patience with a host call that does not answer.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -38,8 +38,9 @@ impl Meter {
 /// Most calls are ready at their first poll: for those there is no timer, and a reading of the monotonic clock (20 ns)
 /// in the place of the thread's CPU clock (a system call). A guest that computes ends itself at an epoch, with a
 /// backtrace, so the timer gives it two more epochs.
-pub(super) async fn watch<F: Future>(meter: &Meter, deadline: Instant, call: F) -> Option<F::Output> {
-    let mut call = pin!(call);
+///
+/// The call is pinned by who made it: its future is large, and would be copied on its way here.
+pub(super) async fn watch<F: Future>(meter: &Meter, deadline: Instant, mut call: Pin<&mut F>) -> Option<F::Output> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|context| {
         let result = match timer {

@@ -95,8 +95,8 @@ fn text(finished: Finished<HookReply>) -> String {
 }
 
 /// A call on an empty store.
-fn context() -> CallContext {
-    CallContext {
+fn context() -> Box<CallContext> {
+    Box::new(CallContext {
         transaction: Transaction::begin(Arc::new(memory::open().unwrap()), 1_700_000_000_123),
         catalogue: Arc::default(),
         cursors: Arc::new(Cursors::new([0; 32])),
@@ -109,5 +109,5 @@ fn context() -> CallContext {
         request: Arc::default(),
         plugin: Arc::default(),
         log: LogBudget::new(100, 65_536),
-    }
+    })
 }
