@@ -4,7 +4,7 @@
 //! followed by `sync_data` on a descriptor of our own, and after opening, the files that sled has made are synced with
 //! their directory.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,6 +19,8 @@ use super::local::{self, Backend, Batch, Local};
 /// The format that this version writes. A new one comes with a migration from the one before.
 const FORMAT: u64 = 1;
 const FORMAT_NAME: &str = "format";
+/// Where a new store's settings are made, inside its directory.
+const ASIDE: &str = "creating";
 
 /// The engine on disk.
 pub type Disk = Local<DiskBackend>;
@@ -40,6 +42,7 @@ pub fn open(directory: &Path, cache_bytes: u64) -> io::Result<Disk> {
 pub(super) fn open_backend(directory: &Path, cache_bytes: u64) -> io::Result<DiskBackend> {
     std::fs::create_dir_all(directory)?;
     let lock = lock(directory)?;
+    settle_settings(directory)?;
     let config = sled::Config::new()
         .path(directory)
         .cache_capacity(cache_bytes)
@@ -76,6 +79,31 @@ pub(super) fn lock(directory: &Path) -> io::Result<File> {
         )),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Makes sled's file of settings durable before sled begins a new store. sled writes it once, in place, and never syncs it:
+/// torn by a power cut, it would keep the store from ever being opened. So another store, made aside, gives its own, which
+/// is the same for all stores of one version. What an earlier attempt has left there goes.
+fn settle_settings(directory: &Path) -> io::Result<()> {
+    let aside = directory.join(ASIDE);
+    if aside.exists() {
+        fs::remove_dir_all(&aside)?;
+    }
+    let settings = directory.join("conf");
+    if settings.exists() {
+        return Ok(());
+    }
+    drop(
+        sled::Config::new()
+            .path(&aside)
+            .flush_every_ms(None)
+            .open()
+            .map_err(failure)?,
+    );
+    File::open(aside.join("conf"))?.sync_all()?;
+    fs::rename(aside.join("conf"), settings)?;
+    File::open(directory)?.sync_all()?;
+    fs::remove_dir_all(&aside)
 }
 
 /// Makes the files that sled has created, and their names, survive a power cut.

@@ -60,3 +60,15 @@ async fn a_store_of_another_format_is_refused() {
     let error = open(directory.path(), CACHE_BYTES).err().unwrap();
     assert!(error.to_string().contains("run the version that wrote it"), "{error}");
 }
+
+#[tokio::test]
+async fn a_store_whose_creation_was_cut_short_is_created_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let aside = directory.path().join(ASIDE);
+    std::fs::create_dir(&aside).unwrap();
+    // Long enough that sled takes it for settings, and refuses it.
+    std::fs::write(aside.join("conf"), [0xAB; 20]).unwrap();
+    drop(open(directory.path(), CACHE_BYTES).unwrap());
+    assert!(!aside.exists());
+    assert!(open(directory.path(), CACHE_BYTES).is_ok());
+}

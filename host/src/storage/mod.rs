@@ -2,6 +2,10 @@
 
 pub mod change_log;
 pub mod clock;
+#[cfg(test)]
+mod conformance_model;
+#[cfg(test)]
+mod conformance_tests;
 pub mod disk;
 pub mod dump;
 mod dump_format;
