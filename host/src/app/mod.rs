@@ -21,7 +21,7 @@ use crate::capabilities::catalogue::{Catalogue, CatalogueError};
 use crate::capabilities::documents::Cursors;
 use crate::config::{Config, Data, EngineKind};
 use crate::dispatch::versions::VersionError;
-use crate::dispatch::{Dispatch, InstallFailure, Parts};
+use crate::dispatch::{Dispatch, Parts};
 use crate::http::{self, Http};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
 use crate::storage::clock::{Clock, SystemClock};
@@ -85,9 +85,6 @@ pub enum StartError {
     /// The files of a plugin.
     #[error("{0}")]
     Plugin(String),
-    /// A plugin that can't run.
-    #[error(transparent)]
-    Install(#[from] InstallFailure),
     /// A stored plugin.
     #[error(transparent)]
     Version(#[from] VersionError),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::config::Sandbox;
+use crate::dispatch::Dispatch;
 use crate::dispatch::versions::{self, Version};
-use crate::dispatch::{Dispatch, InstallFailure};
 use crate::manifest::{self, Manifest};
 
 use super::StartError;
@@ -26,7 +26,8 @@ pub enum Seeding {
     DirectoryWins,
 }
 
-/// Installs what is to run, and stores what was not stored yet.
+/// Installs what is to run, and stores what was not stored yet. A plugin that can't run is named in the log with the reason;
+/// the others are served, and so is the stored version of the same plugin.
 pub(super) async fn install_all(
     dispatch: &Dispatch,
     directory: &Path,
@@ -45,7 +46,9 @@ pub(super) async fn install_all(
         let name = manifest.name.clone();
         let component = component(directory, &folder, &name, limits)?;
         let version = Version { manifest, component };
-        install(dispatch, &version).await?;
+        if !install(dispatch, &version).await {
+            continue;
+        }
         let is_new = match versions::stored(engine, &name, now_ms).await? {
             Some(before) => before.component != version.component || before.manifest != version.manifest,
             None => true,
@@ -57,20 +60,26 @@ pub(super) async fn install_all(
     }
     for name in stored {
         if let Some(version) = versions::stored(engine, &name, now_ms).await? {
-            install(dispatch, &version).await?;
+            install(dispatch, &version).await;
         }
     }
     Ok(())
 }
 
-async fn install(dispatch: &Dispatch, version: &Version) -> Result<(), InstallFailure> {
+/// Whether the plugin runs now.
+async fn install(dispatch: &Dispatch, version: &Version) -> bool {
     let installed = dispatch
         .install(version.manifest.clone(), version.component.clone())
-        .await?;
-    tracing::info!(
-        target: "plugins", plugin = %installed.name, version = %installed.version, resources = ?installed.resources, "runs"
-    );
-    Ok(())
+        .await;
+    match &installed {
+        Ok(installed) => tracing::info!(
+            target: "plugins", plugin = %installed.name, version = %installed.version, resources = ?installed.resources, "runs"
+        ),
+        Err(failure) => tracing::error!(
+            target: "plugins", plugin = %version.manifest.name, version = %version.manifest.version, reason = %failure, "is not served"
+        ),
+    }
+    installed.is_ok()
 }
 
 /// The folders that hold a plugin, by name.
