@@ -262,10 +262,13 @@ fn keeps_answering_while(host: &Host, this: impl FnOnce()) {
     let (done, answers) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         let neighbour = scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
+            loop {
                 let page = host.get("/api/products?sku=lamp").expect(200).json();
                 assert_eq!(page["items"][0]["name"], "Lamp");
                 answers.fetch_add(1, Ordering::Relaxed);
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
             }
         });
         // Also when it panics, the neighbour has to end.
