@@ -102,7 +102,7 @@ impl CodeCache {
         for (path, _) in self.files()? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !name.ends_with(&ours) {
-                fs::remove_file(&path)?;
+                remove(&path)?;
             }
         }
         Ok(())
@@ -113,22 +113,37 @@ impl CodeCache {
         let surplus = files.len().saturating_sub(MAX_FILES);
         files.sort_by_key(|(_, modified)| *modified);
         for (path, _) in files.into_iter().take(surplus) {
-            fs::remove_file(path)?;
+            remove(&path)?;
         }
         Ok(())
     }
 
-    /// The files with code, with the times when they were written.
+    /// The files with code, with the times when they were written. Another load may be removing some of them.
     fn files(&self) -> io::Result<Vec<(PathBuf, SystemTime)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                files.push((path, entry.metadata()?.modified()?));
+            if path.extension().is_some_and(|extension| extension == EXTENSION)
+                && let Some(metadata) = unless_gone(entry.metadata())?
+            {
+                files.push((path, metadata.modified()?));
             }
         }
         Ok(files)
+    }
+}
+
+/// Removes a file; another load may have been faster.
+fn remove(path: &Path) -> io::Result<()> {
+    unless_gone(fs::remove_file(path)).map(|_| ())
+}
+
+/// What was found; nothing where the file is gone.
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
 }
 
