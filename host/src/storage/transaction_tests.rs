@@ -144,14 +144,8 @@ async fn a_call_that_reads_without_end_is_ended() {
         // What is known already is not counted again.
         transaction.get(&key(name)).await.unwrap();
     }
-    assert!(matches!(
-        transaction.get(&key(names[3])).await,
-        Err(Ended::TooLarge(_))
-    ));
-    assert!(matches!(
-        transaction.get(&key(names[0])).await,
-        Err(Ended::TooLarge(_))
-    ));
+    assert!(matches!(transaction.get(&key(names[3])).await, Err(Ended::TooLarge(_))));
+    assert!(matches!(transaction.get(&key(names[0])).await, Err(Ended::TooLarge(_))));
 }
 
 #[tokio::test]
