@@ -43,6 +43,7 @@ pub(super) fn open_backend(directory: &Path, cache_bytes: u64) -> io::Result<Dis
     std::fs::create_dir_all(directory)?;
     let lock = lock(directory)?;
     settle_settings(directory)?;
+    remove_unfinished_snapshots(directory)?;
     let config = sled::Config::new()
         .path(directory)
         .cache_capacity(cache_bytes)
@@ -104,6 +105,20 @@ fn settle_settings(directory: &Path) -> io::Result<()> {
     fs::rename(aside.join("conf"), settings)?;
     File::open(directory)?.sync_all()?;
     fs::remove_dir_all(&aside)
+}
+
+/// Removes the snapshots that sled was writing when it was cut short. sled would take such a file for its newest snapshot,
+/// and refuse the store where it is torn. A snapshot only shortens the reading of the log; the one before is still there.
+fn remove_unfinished_snapshots(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the files that sled has created, and their names, survive a power cut.
