@@ -58,10 +58,11 @@ fn the_same_key_with_another_body_is_a_mistake() {
 
 #[test]
 fn a_batch_that_only_reads_keeps_nothing() {
-    let host = Host::init().with_plugins(["catalog"]).start();
+    let host = shop();
     let list = json!({ "operations": [{ "method": "GET", "path": "/api/products" }] });
     for _ in 0..2 {
         let answer = host
+            .api()
             .request("POST", "/api/batch")
             .header("idempotency-key", "only-reads")
             .json(&list)
