@@ -24,3 +24,7 @@ pub mod sandbox;
 pub mod storage;
 pub mod telemetry;
 pub mod workers;
+
+/// For the host, its tests and its benchmarks alike.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

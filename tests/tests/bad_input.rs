@@ -226,3 +226,19 @@ fn what_is_not_http_gets_no_5xx() {
     }
     host.get("/healthz").expect(200);
 }
+
+#[test]
+fn an_answer_is_sent_whatever_follows_its_request() {
+    let host = Host::init().with_plugins(["catalog"]).start();
+    for rest in ["", "\r\n", "GE", "GET /healthz HTTP/1.1\r\nHo", "\u{0}\u{0}\r\n\r\n"] {
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n{rest}");
+        let mut connection = TcpStream::connect(host.api().authority()).expect("the host listens");
+        connection
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a socket");
+        connection.write_all(request.as_bytes()).expect("the host reads");
+        let mut start = [0; 15];
+        connection.read_exact(&mut start).expect("an answer");
+        assert_eq!(&start, b"HTTP/1.1 200 OK", "{rest:?}");
+    }
+}

@@ -57,6 +57,22 @@ fn the_same_key_with_another_body_is_a_mistake() {
 }
 
 #[test]
+fn a_batch_that_only_reads_keeps_nothing() {
+    let host = shop();
+    let list = json!({ "operations": [{ "method": "GET", "path": "/api/products" }] });
+    for _ in 0..2 {
+        let answer = host
+            .api()
+            .request("POST", "/api/batch")
+            .header("idempotency-key", "only-reads")
+            .json(&list)
+            .send()
+            .expect(200);
+        assert_eq!(answer.header("idempotency-replayed"), None);
+    }
+}
+
+#[test]
 fn a_failed_request_keeps_nothing_under_its_key() {
     let host = shop();
     create(&host, "k1", &json!({"sku": "one"})).expect_problem(422, "invalid");

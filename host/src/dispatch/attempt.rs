@@ -10,7 +10,7 @@ use crate::capabilities::catalogue::Collection;
 use crate::capabilities::context::CallContext;
 use crate::capabilities::documents::Error;
 use crate::capabilities::log::LogBudget;
-use crate::capabilities::model::{Problem, Violation};
+use crate::capabilities::model::Problem;
 use crate::manifest::Action;
 use crate::sandbox::{self, Finished, Invocation, Seed};
 use crate::storage::engine::Key;
@@ -23,6 +23,11 @@ use super::operation::Reply;
 use super::registry::{Kind, Resource};
 use super::{Dispatch, crud, hooks, idempotency};
 use crate::policy::Permit;
+
+/// The most bytes of bodies that the answer to one request has, that of a batch included.
+const MAX_ANSWER_BYTES: usize = 16 * 1_024 * 1_024;
+/// The largest answer that is kept under an idempotency key: nobody's quota counts it.
+const MAX_KEPT_BYTES: usize = 2 * 1_024 * 1_024;
 
 /// One call of a request.
 pub(super) struct Step {
@@ -60,7 +65,15 @@ impl Dispatch {
             }
         }
         let mut replies = Vec::with_capacity(work.steps.len());
+        let mut room = MAX_ANSWER_BYTES;
         for (index, step) in work.steps.iter().enumerate() {
+            if index > 0 {
+                // What the host serves itself never waits, and a batch of it must not hold up others.
+                tokio::task::yield_now().await;
+                if Instant::now() >= work.deadline {
+                    return Err((index, Failure::Fault(Fault::Deadline).into()));
+                }
+            }
             let bounds = Bounds {
                 deadline: work.deadline,
                 seed: work.seed.clone(),
@@ -68,12 +81,28 @@ impl Dispatch {
             let (context, result) = step.serve(self.context(step, transaction), bounds).await;
             transaction = context.transaction;
             match result {
-                Ok(reply) => replies.push(reply),
+                Ok(reply) => {
+                    let Some(left) = room.checked_sub(reply.bytes()) else {
+                        let stop = too_large(format!("the answer has more than {} MiB", MAX_ANSWER_BYTES >> 20));
+                        return Err((index, stop));
+                    };
+                    room = left;
+                    replies.push(reply);
+                }
                 Err(stop) => return Err((index, self.give_up(transaction, stop).await)),
             }
         }
-        if let Some(key) = &work.idempotency {
-            transaction.keep_answer(idempotency::record(key, &replies, transaction.now_ms()));
+        // A request that wrote nothing may as well be done again.
+        if let Some(key) = work.idempotency.as_ref().filter(|_| !transaction.is_read_only()) {
+            let kept = idempotency::record(key, &replies, transaction.now_ms());
+            if kept.answer.len() > MAX_KEPT_BYTES {
+                let reason = format!(
+                    "the answer has more than the {} KiB that are kept under an idempotency key",
+                    MAX_KEPT_BYTES >> 10
+                );
+                return Err((work.steps.len() - 1, too_large(reason)));
+            }
+            transaction.keep_answer(kept);
         }
         // A failed commit is told of the last call, which is the only one of most requests.
         let committed = transaction.commit().await;
@@ -181,6 +210,10 @@ impl Step {
     }
 }
 
+fn too_large(reason: String) -> Stop {
+    Failure::TooLarge(reason).into()
+}
+
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -208,11 +241,7 @@ impl From<Ended> for Stop {
                 limit_bytes: quota.limit_bytes,
             }
             .into(),
-            Ended::TooLarge(reason) => Failure::Problem(Problem::Invalid(vec![Violation {
-                pointer: String::new(),
-                message: format!("this is too much for one request: {reason}"),
-            }]))
-            .into(),
+            Ended::TooLarge(reason) => too_large(reason),
             Ended::Unavailable(reason) => {
                 tracing::error!(target: "dispatch", reason, "the store is unavailable");
                 Failure::Unavailable.into()

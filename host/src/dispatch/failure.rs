@@ -16,6 +16,8 @@ pub enum Failure {
         /// It is declared, and being built: the same request will be served soon.
         being_built: bool,
     },
+    /// What the request reads, writes or asks for is beyond what one request may: 422.
+    TooLarge(String),
     /// Too many rows would have to be examined, and no index helps: 422.
     TooManyRows(String),
     /// The selection makes no sense for this resource: 400.

@@ -98,6 +98,17 @@ pub struct IdempotencyKey {
     pub fingerprint: [u8; 32],
 }
 
+impl Reply {
+    /// How much of an answer it takes, without what the host adds.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Page(page) => page.items.iter().map(|item| item.body.len()).sum(),
+            Self::Document(document) | Self::Created(document) => document.body.len(),
+            Self::Deleted => 0,
+        }
+    }
+}
+
 /// What came of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {

@@ -118,11 +118,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .max_buf_size(HEAD_BUFFER_BYTES)
-        .pipeline_flush(true)
-        .half_close(false);
+    builder.http1().max_buf_size(HEAD_BUFFER_BYTES).half_close(false);
     builder
         .http2()
         .max_concurrent_streams(MAX_STREAMS)

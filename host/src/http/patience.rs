@@ -76,7 +76,8 @@ impl Watched {
         let activity = &self.activity;
         let (begun, writes) = (activity.begun.load(Relaxed), activity.writes.load(Relaxed));
         let is_serving = begun > activity.answered.load(Relaxed);
-        if is_serving || self.seen != (begun, writes) {
+        // What is written before the first request (settings, pongs) is no progress.
+        if is_serving || (begun > 0 && self.seen != (begun, writes)) {
             self.seen = (begun, writes);
             self.since = now;
         }
@@ -197,6 +198,18 @@ mod tests {
         let begin = Instant::now();
         let mut watched = watched(begin);
         assert!(!watched.is_overdue(begin + Duration::from_secs(10), PATIENCE));
+        assert!(watched.is_overdue(begin + Duration::from_secs(11), PATIENCE));
+    }
+
+    #[tokio::test]
+    async fn pongs_are_no_request() {
+        let begin = Instant::now();
+        let mut watched = watched(begin);
+        for second in 1..=10 {
+            watched.activity.writes.fetch_add(1, Relaxed);
+            assert!(!watched.is_overdue(begin + Duration::from_secs(second), PATIENCE));
+        }
+        watched.activity.writes.fetch_add(1, Relaxed);
         assert!(watched.is_overdue(begin + Duration::from_secs(11), PATIENCE));
     }
 

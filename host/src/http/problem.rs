@@ -192,6 +192,11 @@ impl From<Failure> for Problem {
             }
             Failure::IndexRequired { index, being_built } => index_required(index, being_built),
             Failure::BadSelection { code, message } => Self::bad_request(code, message),
+            Failure::TooLarge(reason) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "too_large",
+                format!("this is too much for one request: {reason}"),
+            ),
             Failure::TooManyRows(message) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_rows", message),
             Failure::Fault(fault) => fault.into(),
             Failure::Removed => Self::no_such_resource(),

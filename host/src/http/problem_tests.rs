@@ -52,6 +52,7 @@ fn every_failure_has_its_status_and_code() {
             400,
             "bad_cursor",
         ),
+        (Failure::TooLarge(String::new()), 422, "too_large"),
         (Failure::TooManyRows(String::new()), 422, "too_many_rows"),
         (Failure::Overloaded { retry_after_s: 2 }, 503, "overloaded"),
         (Failure::Contention, 503, "contention"),

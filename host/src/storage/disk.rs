@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sled::IVec;
@@ -21,6 +23,11 @@ const FORMAT: u64 = 1;
 const FORMAT_NAME: &str = "format";
 /// Where a new store's settings are made, inside its directory.
 const ASIDE: &str = "creating";
+
+/// How long a store that is being closed may take to let go of its files.
+const CLOSING: Duration = Duration::from_secs(10);
+/// What sled says where its lock is held; it has no type for that.
+const HELD: &str = "could not acquire lock";
 
 /// The engine on disk.
 pub type Disk = Local<DiskBackend>;
@@ -43,11 +50,12 @@ pub(super) fn open_backend(directory: &Path, cache_bytes: u64) -> io::Result<Dis
     std::fs::create_dir_all(directory)?;
     let lock = lock(directory)?;
     settle_settings(directory)?;
+    remove_unfinished_snapshots(directory)?;
     let config = sled::Config::new()
         .path(directory)
         .cache_capacity(cache_bytes)
         .flush_every_ms(None);
-    let db = config.open().map_err(failure)?;
+    let db = open_once_free(&config)?;
     let data = File::open(directory.join("db"))?;
     sync_files(directory, &data)?;
     let backend = DiskBackend {
@@ -58,6 +66,20 @@ pub(super) fn open_backend(directory: &Path, cache_bytes: u64) -> io::Result<Dis
     };
     backend.check_format(directory)?;
     Ok(backend)
+}
+
+/// Opens sled. Our own lock keeps other processes away; what holds sled's is a store that this process is just closing:
+/// sled's threads let go of it a moment after the last handle is dropped.
+fn open_once_free(config: &sled::Config) -> io::Result<sled::Db> {
+    let until = Instant::now() + CLOSING;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains(HELD) && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened.map_err(failure),
+        }
+    }
 }
 
 /// Takes the lock file, so that two processes never write one store.
@@ -104,6 +126,20 @@ fn settle_settings(directory: &Path) -> io::Result<()> {
     fs::rename(aside.join("conf"), settings)?;
     File::open(directory)?.sync_all()?;
     fs::remove_dir_all(&aside)
+}
+
+/// Removes the snapshots that sled was writing when it was cut short. sled would take such a file for its newest snapshot,
+/// and refuse the store where it is torn. A snapshot only shortens the reading of the log; the one before is still there.
+fn remove_unfinished_snapshots(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the files that sled has created, and their names, survive a power cut.

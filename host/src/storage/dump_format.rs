@@ -1,11 +1,13 @@
 //! What a dump looks like: it describes itself, and every part of it is checksummed.
 //!
-//!     "portcullis dump\n" | block ... | block
-//!     block:  kind (1) | length (4) | checksum (4) | payload
-//!     header: format (4) | time of the dump (8)
-//!     records, any number of: flags (1) | length of the key (2) | key
-//!                             | [version (8) | [expires (8)] | length of the value (4) | value]
-//!     end:    sequence (8) | number of records (8) | SHA-256 of all that comes before it (32)
+//! ```text
+//! "portcullis dump\n" | block ... | block
+//! block:  kind (1) | length (4) | checksum (4) | payload
+//! header: format (4) | time of the dump (8)
+//! records, any number of: flags (1) | length of the key (2) | key
+//!                         | [version (8) | [expires (8)] | length of the value (4) | value]
+//! end:    sequence (8) | number of records (8) | SHA-256 of all that comes before it (32)
+//! ```
 //!
 //! The checksum of a block (CRC-32) covers its kind and its payload. A record replaces an earlier one of the same key; one
 //! without a value removes it. Numbers are big-endian.

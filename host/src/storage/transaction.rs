@@ -12,6 +12,9 @@ use super::engine::{
 };
 use super::keyspace;
 
+/// The most bytes of values, keys and ranges that one transaction remembers of its reads.
+const MAX_HELD_BYTES: usize = 64 * 1_024 * 1_024;
+
 /// Why a call can't go on. Once a transaction has ended, everything on it answers the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
@@ -21,8 +24,8 @@ pub enum Ended {
     /// The namespace is at its limit.
     #[error("the storage limit of {} is reached: {} bytes", .0.namespace, .0.limit_bytes)]
     Full(Quota),
-    /// The writes are beyond the store's own limits; trying again will not help.
-    #[error("too much is written at once: {0}")]
+    /// The reads or writes are beyond the limits; trying again will not help.
+    #[error("too much for one transaction: {0}")]
     TooLarge(String),
     /// The idempotency key holds this answer already.
     #[error("the request was answered before")]
@@ -54,8 +57,8 @@ pub struct Transaction {
     reads: Reads,
     /// What `reads.keys` held, so that a key is asked for once.
     values: HashMap<Key, Option<Bytes>>,
-    /// Versions that the call relies on without having read them.
-    assumed: Vec<(Key, Sequence)>,
+    /// The bytes of what is recorded and held above.
+    held_bytes: usize,
     /// The commit that must be durable before an answer that rests on the reads may leave.
     seen: Sequence,
     writes: BTreeMap<Key, Option<Put>>,
@@ -74,7 +77,7 @@ impl Transaction {
             since: None,
             reads: Reads::default(),
             values: HashMap::new(),
-            assumed: Vec::new(),
+            held_bytes: 0,
             seen: 0,
             writes: BTreeMap::new(),
             changed: BTreeSet::new(),
@@ -178,7 +181,7 @@ impl Transaction {
                 },
             };
             rows.extend(self.merge(seen.data, &covered, direction));
-            self.record_range(covered);
+            self.record_range(covered)?;
             if last.is_none() {
                 break;
             }
@@ -196,17 +199,6 @@ impl Transaction {
     /// Removes a key.
     pub fn delete(&mut self, key: Key) {
         self.writes.insert(key, None);
-    }
-
-    /// Has the commit fail with a conflict unless `key` is at `version` then, without reading it now.
-    pub fn assume(&mut self, key: Key, version: Sequence) {
-        if !self
-            .assumed
-            .iter()
-            .any(|assumed| assumed.0 == key && assumed.1 == version)
-        {
-            self.assumed.push((key, version));
-        }
     }
 
     /// Has the change log record that the document under `key` changed.
@@ -232,13 +224,12 @@ impl Transaction {
     }
 
     /// Commits. A call that only read commits nothing, but waits until what it read is durable.
-    pub async fn commit(mut self) -> Result<Sequence, Ended> {
+    pub async fn commit(self) -> Result<Sequence, Ended> {
         self.check()?;
         if self.is_read_only() {
             self.engine.durable(self.seen).await?;
             return Ok(self.since.unwrap_or(0));
         }
-        self.reads.keys.append(&mut self.assumed);
         let outcome = self.engine.commit(Commit {
             reads: self.reads,
             since: self.since.unwrap_or(0),
@@ -309,15 +300,10 @@ impl Transaction {
         self.move_to(seen.applied).await?;
         for (key, stored) in keys.iter().zip(seen.data) {
             let version = stored.as_ref().map_or(0, |stored| stored.version);
-            if self
-                .assumed
-                .iter()
-                .any(|assumed| assumed.0 == *key && assumed.1 != version)
-            {
-                return self.end(Ended::Conflict(BTreeSet::from([key.clone()])));
-            }
             // An absent key may have been removed by the very last commit; a value was written by its own.
             self.seen = self.seen.max(if stored.is_some() { version } else { seen.applied });
+            let value_bytes = stored.as_ref().map_or(0, |stored| stored.value.len());
+            self.hold(key.len() + value_bytes)?;
             self.reads.keys.push((key.clone(), version));
             let value = stored
                 .filter(|stored| self.lives(stored.expires_ms))
@@ -325,6 +311,16 @@ impl Transaction {
             self.values.insert(key.clone(), value);
         }
         Ok(())
+    }
+
+    /// Counts what the transaction keeps of its reads; a call that reads without end is ended.
+    fn hold(&mut self, bytes: usize) -> Result<(), Ended> {
+        self.held_bytes += bytes;
+        if self.held_bytes <= MAX_HELD_BYTES {
+            return Ok(());
+        }
+        let limit_mib = MAX_HELD_BYTES >> 20;
+        self.end(Ended::TooLarge(format!("it reads more than {limit_mib} MiB")))
     }
 
     /// Ends the call unless all that it has read so far is the same at `applied`.
@@ -362,13 +358,17 @@ impl Transaction {
     }
 
     /// Records a range as read; the pages of one scan become one range.
-    fn record_range(&mut self, range: Range) {
+    fn record_range(&mut self, range: Range) -> Result<(), Ended> {
         match self.reads.ranges.last_mut() {
             Some(last) if last.end == range.start => last.end = range.end,
             Some(last) if last.start == range.end => last.start = range.start,
             Some(last) if *last == range => {}
-            _ => self.reads.ranges.push(range),
+            _ => {
+                self.hold(range.start.len() + range.end.len())?;
+                self.reads.ranges.push(range);
+            }
         }
+        Ok(())
     }
 }
 

@@ -129,15 +129,23 @@ async fn a_row_behind_the_page_that_was_read_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn an_assumed_version_is_checked_by_the_commit() {
+async fn a_call_that_reads_without_end_is_ended() {
     let engine = engine();
-    write(&engine, "b", "one").await;
-    for (version, fits) in [(1, true), (7, false), (0, false)] {
+    let names = ["b0", "b1", "b2", "b3"];
+    let value = Bytes::from(vec![0; crate::storage::engine::MAX_VALUE_BYTES]);
+    for name in names {
         let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
-        transaction.assume(key("b"), version);
-        transaction.put(key("c"), Bytes::new(), None);
-        assert_eq!(transaction.commit().await.is_ok(), fits, "version {version}");
+        transaction.put(key(name), value.clone(), None);
+        transaction.commit().await.unwrap();
     }
+    let mut transaction = Transaction::begin(engine, 0);
+    for name in &names[..3] {
+        transaction.get(&key(name)).await.unwrap();
+        // What is known already is not counted again.
+        transaction.get(&key(name)).await.unwrap();
+    }
+    assert!(matches!(transaction.get(&key(names[3])).await, Err(Ended::TooLarge(_))));
+    assert!(matches!(transaction.get(&key(names[0])).await, Err(Ended::TooLarge(_))));
 }
 
 #[tokio::test]

@@ -2,11 +2,15 @@
 //!
 //! Small values lie inside the envelope:
 //!
-//!     format (1) | flags (1) | checksum (4) | version (8) | [expires (8)] | value
+//! ```text
+//! format (1) | flags (1) | checksum (4) | version (8) | [expires (8)] | value
+//! ```
 //!
 //! Large ones lie in chunks of their own, and the envelope says which:
 //!
-//!     format (1) | flags (1) | checksum (4) | version (8) | [expires (8)] | ordinal (4) | length (4) | checksum (4)
+//! ```text
+//! format (1) | flags (1) | checksum (4) | version (8) | [expires (8)] | ordinal (4) | length (4) | checksum (4)
+//! ```
 //!
 //! The checksum (CRC-32) covers the key as well, so that a value under a wrong key is found out. Numbers are big-endian.
 
