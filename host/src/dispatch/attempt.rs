@@ -57,21 +57,40 @@ pub(super) struct Bounds {
 impl Dispatch {
     /// Tries once. A failure says at which call it happened.
     pub(super) async fn attempt(&self, work: &Work) -> Result<Vec<Reply>, (usize, Stop)> {
-        let mut transaction = Transaction::begin(Arc::clone(&self.parts.engine), self.parts.clock.now_ms());
-        if let Some(key) = &work.idempotency {
-            let kept = transaction.get(&keyspace::answer(&key.name)).await;
-            if let Some(answer) = kept.map_err(|ended| (0, ended.into()))? {
-                return Err((0, Stop::Replay(answer)));
-            }
+        let transaction = Transaction::begin(Arc::clone(&self.parts.engine), self.parts.clock.now_ms());
+        let (mut transaction, served) = self.serve_all(work, transaction).await;
+        let kept = served.and_then(|replies| keep_answer(work, &replies, &mut transaction).map(|()| replies));
+        // A failed commit is told of the last call, which is the only one of most requests.
+        let last = work.steps.len() - 1;
+        match kept {
+            Ok(replies) => match transaction.commit().await {
+                Ok(_) => Ok(replies.done),
+                Err(ended) => Err((last, ended.into())),
+            },
+            // A refusal rests on what was read, and may leave only once that is durable.
+            Err((at, stop)) => match transaction.abandon().await {
+                Ok(()) => Err((at, stop)),
+                Err(ended) => Err((at, ended.into())),
+            },
         }
-        let mut replies = Vec::with_capacity(work.steps.len());
-        let mut room = MAX_ANSWER_BYTES;
+    }
+
+    /// Serves the calls one after the other. The transaction comes back whatever happens.
+    async fn serve_all(
+        &self,
+        work: &Work,
+        mut transaction: Transaction,
+    ) -> (Transaction, Result<Replies, (usize, Stop)>) {
+        if let Err(stop) = refuse_answered(work, &mut transaction).await {
+            return (transaction, Err((0, stop)));
+        }
+        let mut replies = Replies::default();
         for (index, step) in work.steps.iter().enumerate() {
             if index > 0 {
                 // What the host serves itself never waits, and a batch of it must not hold up others.
                 tokio::task::yield_now().await;
                 if Instant::now() >= work.deadline {
-                    return Err((index, Failure::Fault(Fault::Deadline).into()));
+                    return (transaction, Err((index, Failure::Fault(Fault::Deadline).into())));
                 }
             }
             let bounds = Bounds {
@@ -80,42 +99,11 @@ impl Dispatch {
             };
             let (context, result) = step.serve(self.context(step, transaction), bounds).await;
             transaction = context.transaction;
-            match result {
-                Ok(reply) => {
-                    let Some(left) = room.checked_sub(reply.bytes()) else {
-                        let stop = too_large(format!("the answer has more than {} MiB", MAX_ANSWER_BYTES >> 20));
-                        return Err((index, stop));
-                    };
-                    room = left;
-                    replies.push(reply);
-                }
-                Err(stop) => return Err((index, self.give_up(transaction, stop).await)),
+            if let Err(stop) = result.and_then(|reply| replies.add(reply)) {
+                return (transaction, Err((index, stop)));
             }
         }
-        // A request that wrote nothing may as well be done again.
-        if let Some(key) = work.idempotency.as_ref().filter(|_| !transaction.is_read_only()) {
-            let kept = idempotency::record(key, &replies, transaction.now_ms());
-            if kept.answer.len() > MAX_KEPT_BYTES {
-                let reason = format!(
-                    "the answer has more than the {} KiB that are kept under an idempotency key",
-                    MAX_KEPT_BYTES >> 10
-                );
-                return Err((work.steps.len() - 1, too_large(reason)));
-            }
-            transaction.keep_answer(kept);
-        }
-        // A failed commit is told of the last call, which is the only one of most requests.
-        let committed = transaction.commit().await;
-        committed.map_err(|ended| (work.steps.len() - 1, ended.into()))?;
-        Ok(replies)
-    }
-
-    /// A refusal rests on what was read, and may leave only once that is durable.
-    async fn give_up(&self, transaction: Transaction, stop: Stop) -> Stop {
-        match transaction.abandon().await {
-            Ok(()) => stop,
-            Err(ended) => ended.into(),
-        }
+        (transaction, Ok(replies))
     }
 
     fn context(&self, step: &Step, transaction: Transaction) -> Box<CallContext> {
@@ -129,6 +117,51 @@ impl Dispatch {
             LogBudget::new(plugin.limits.log_lines, plugin.limits.log_kib as usize * 1_024),
         ))
     }
+}
+
+/// The replies so far.
+#[derive(Default)]
+struct Replies {
+    done: Vec<Reply>,
+    bytes: usize,
+}
+
+impl Replies {
+    fn add(&mut self, reply: Reply) -> Result<(), Stop> {
+        self.bytes += reply.bytes();
+        if self.bytes > MAX_ANSWER_BYTES {
+            return Err(too_large(format!(
+                "the answer has more than {} MiB",
+                MAX_ANSWER_BYTES >> 20
+            )));
+        }
+        self.done.push(reply);
+        Ok(())
+    }
+}
+
+/// Ends a request that was answered before, under the same idempotency key.
+async fn refuse_answered(work: &Work, transaction: &mut Transaction) -> Result<(), Stop> {
+    let Some(key) = &work.idempotency else { return Ok(()) };
+    match transaction.get(&keyspace::answer(&key.name)).await? {
+        Some(answer) => Err(Stop::Replay(answer)),
+        None => Ok(()),
+    }
+}
+
+/// Keeps the answer with what was written. A request that wrote nothing may as well be done again.
+fn keep_answer(work: &Work, replies: &Replies, transaction: &mut Transaction) -> Result<(), (usize, Stop)> {
+    let Some(key) = work.idempotency.as_ref().filter(|_| !transaction.is_read_only()) else {
+        return Ok(());
+    };
+    let kept = idempotency::record(key, &replies.done, transaction.now_ms());
+    if kept.answer.len() > MAX_KEPT_BYTES {
+        let limit_kib = MAX_KEPT_BYTES >> 10;
+        let reason = format!("the answer has more than the {limit_kib} KiB that are kept under an idempotency key");
+        return Err((work.steps.len() - 1, too_large(reason)));
+    }
+    transaction.keep_answer(kept);
+    Ok(())
 }
 
 impl Step {

@@ -1,6 +1,7 @@
 //! Operations on a resource whose plugin serves all of them.
 
 use crate::capabilities::context::CallContext;
+use crate::capabilities::json;
 use crate::capabilities::model::Document;
 use crate::sandbox::{CrudCall, CrudReply};
 
@@ -56,7 +57,7 @@ pub(super) async fn serve(
 fn body_text(operation: &Operation) -> String {
     match operation {
         Operation::Create { body } | Operation::Replace { body, .. } | Operation::Patch { patch: body, .. } => {
-            body.to_string()
+            json::print(body)
         }
         Operation::List(_) | Operation::Read { .. } | Operation::Delete { .. } => String::new(),
     }

@@ -71,7 +71,7 @@ async fn create(
     if let Err(stop) = step.check_body(&context, body) {
         return (context, Err(stop));
     }
-    let text = body.to_string();
+    let text = json::print(body);
     let call = HookCall::BeforeCreate {
         collection: &step.resource.name,
         body: &text,
@@ -100,7 +100,7 @@ async fn update(
         let current = current(step, &mut context, id, Action::Read).await?;
         let next = next.of(&current)?;
         step.check_body(&context, &next)?;
-        Ok((current, next.to_string()))
+        Ok((current, json::print(&next)))
     };
     let (current, next) = match prepared.await {
         Ok(prepared) => prepared,

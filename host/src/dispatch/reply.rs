@@ -25,7 +25,7 @@ fn checked(mut document: Document, handed: Option<&Document>) -> Result<Document
     if let Some(field) = RESERVED_FIELDS.iter().find(|field| body.contains_key(**field)) {
         return Err(format!("the body has the field `{field}`, which the host adds"));
     }
-    document.body = json::print(&body.into());
+    document.body = json::print(&body.into()).into();
     Ok(document)
 }
 

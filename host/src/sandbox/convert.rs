@@ -53,7 +53,7 @@ fn clause(clause: &model::Clause) -> wit::Clause {
             model::Operator::OneOf => wit::Operator::OneOf,
             model::Operator::Prefix => wit::Operator::Prefix,
         },
-        value: clause.value.to_string(),
+        value: json::print(&clause.value),
     }
 }
 

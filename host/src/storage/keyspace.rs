@@ -127,24 +127,10 @@ pub fn index_entry(collection: &str, index: u32, fields: &[u8], id: Uuid) -> Key
     )
 }
 
-/// The id at the end of an index entry's key.
-pub fn index_entry_id(key: &[u8]) -> Option<Uuid> {
-    Uuid::from_slice(key.get(key.len().checked_sub(ID_BYTES)?..)?).ok()
-}
-
-/// All entries of an index.
-pub fn index_entries(collection: &str, index: u32) -> Range {
-    prefix_range(index_prefix(collection, index, &[]))
-}
-
-/// The entry of a unique index; its value is the id of the one document.
+/// The entry of a unique index, or what all begin with whose first fields are these; its value is the id of the one
+/// document.
 pub fn unique_entry(collection: &str, index: u32, fields: &[u8]) -> Key {
     key(UNIQUE, &[collection.as_bytes(), b"\0", &index.to_be_bytes(), fields])
-}
-
-/// All entries of a unique index.
-pub fn unique_entries(collection: &str, index: u32) -> Range {
-    prefix_range(unique_entry(collection, index, &[]))
 }
 
 fn bucket_prefix(plugin: &str, bucket: &str) -> Key {

@@ -59,6 +59,8 @@ pub struct Transaction {
     values: HashMap<Key, Option<Bytes>>,
     /// The bytes of what is recorded and held above.
     held_bytes: usize,
+    /// The rows that scans have returned.
+    scanned_rows: usize,
     /// The commit that must be durable before an answer that rests on the reads may leave.
     seen: Sequence,
     writes: BTreeMap<Key, Option<Put>>,
@@ -78,6 +80,7 @@ impl Transaction {
             reads: Reads::default(),
             values: HashMap::new(),
             held_bytes: 0,
+            scanned_rows: 0,
             seen: 0,
             writes: BTreeMap::new(),
             changed: BTreeSet::new(),
@@ -90,6 +93,11 @@ impl Transaction {
     /// The time of the call; it does not move.
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// How many rows its scans have returned so far.
+    pub fn scanned_rows(&self) -> usize {
+        self.scanned_rows
     }
 
     /// The value of a key.
@@ -188,6 +196,7 @@ impl Transaction {
             scan.after = last;
         }
         rows.truncate(limit);
+        self.scanned_rows += rows.len();
         Ok(rows)
     }
 

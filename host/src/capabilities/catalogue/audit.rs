@@ -56,10 +56,7 @@ pub async fn audit(catalogue: &Catalogue, now_ms: u64) -> Result<AuditReport, En
         )
         .await?;
         for index in ready {
-            let range = match index.unique {
-                true => keyspace::unique_entries(collection.name(), index.id),
-                false => keyspace::index_entries(collection.name(), index.id),
-            };
+            let range = index.entries_from(collection.name(), &[]);
             pages(catalogue, now_ms, &range, &mut report, Look::Entries(collection, index)).await?;
         }
     }
@@ -114,12 +111,7 @@ async fn page(
             }
             Look::Entries(collection, index) => {
                 report.entries += 1;
-                let id = if index.unique {
-                    Uuid::from_slice(value).ok()
-                } else {
-                    index::entry_id(index, key)
-                };
-                let expected = match id {
+                let expected = match index::entry_id(index, key, value) {
                     Some(id) => expected(transaction, collection, index, id).await?,
                     None => Vec::new(),
                 };

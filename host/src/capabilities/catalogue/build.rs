@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::definition::{Definition, IndexDefinition, IndexState};
+use super::definition::{Definition, IndexDefinition, IndexState, MayHold};
 use super::{Catalogue, CatalogueError, CatalogueState, Collection, Index};
 use crate::capabilities::documents::{index, stored};
 use crate::storage::engine::{Direction, Key};
@@ -23,8 +23,8 @@ const MAX_NAMED: usize = 100;
 
 /// What one page of a build came to.
 enum Step {
-    More { behind: Key, arrays: Vec<bool> },
-    Done { arrays: Vec<bool> },
+    More { behind: Key, held: Vec<MayHold> },
+    Done { held: Vec<MayHold> },
     InTheWay(Vec<Uuid>),
 }
 
@@ -61,7 +61,7 @@ async fn build(
     now_ms: &impl Fn() -> u64,
 ) -> Result<(), CatalogueError> {
     let (mut behind, mut size) = (None, PAGE);
-    let mut arrays = vec![false; index.parts.len()];
+    let mut held = vec![MayHold::default(); index.parts.len()];
     let state = loop {
         let mut transaction = Transaction::begin(catalogue.engine().clone(), now_ms());
         let step = match page(&mut transaction, collection, index, behind.as_ref(), size).await {
@@ -71,13 +71,13 @@ async fn build(
         match step {
             Ok(Step::More {
                 behind: reached,
-                arrays: found,
+                held: found,
             }) => {
-                merge(&mut arrays, &found);
+                merge(&mut held, &found);
                 (behind, size) = (Some(reached), PAGE);
             }
-            Ok(Step::Done { arrays: found }) => {
-                merge(&mut arrays, &found);
+            Ok(Step::Done { held: found }) => {
+                merge(&mut held, &found);
                 break IndexState::Ready;
             }
             Ok(Step::InTheWay(documents)) => {
@@ -97,7 +97,7 @@ async fn build(
     };
     report(collection, index, &state);
     settle(catalogue, collection, index, now_ms(), |definition| {
-        merge(&mut definition.arrays, &arrays);
+        merge(&mut definition.may_hold, &held);
         definition.state = state.clone();
         true
     })
@@ -113,7 +113,7 @@ async fn page(
 ) -> Result<Step, Ended> {
     let range = keyspace::documents(collection.name());
     let rows = transaction.scan(&range, behind, size, Direction::Forward).await?;
-    let (mut arrays, mut in_the_way) = (vec![false; index.parts.len()], Vec::new());
+    let (mut held, mut in_the_way) = (vec![MayHold::default(); index.parts.len()], Vec::new());
     for (key, value) in &rows {
         let Some((_, id)) = keyspace::parse_document(key) else {
             continue;
@@ -124,7 +124,7 @@ async fn page(
             in_the_way.push(id);
             continue;
         };
-        merge(&mut arrays, &index::arrays(index, &document, &body));
+        merge(&mut held, &index::held(index, &document, &body));
         match index::entries(collection, index, &document, &body) {
             Ok(entries) => in_the_way.extend(put(transaction, index, id, entries).await?),
             Err(_) => in_the_way.push(id),
@@ -137,9 +137,9 @@ async fn page(
     match rows.last() {
         Some((last, _)) if rows.len() == size => Ok(Step::More {
             behind: last.clone(),
-            arrays,
+            held,
         }),
-        _ => Ok(Step::Done { arrays }),
+        _ => Ok(Step::Done { held }),
     }
 }
 
@@ -173,10 +173,7 @@ async fn sweep(
     index: &Index,
     now_ms: &impl Fn() -> u64,
 ) -> Result<(), CatalogueError> {
-    let range = match index.unique {
-        true => keyspace::unique_entries(collection.name(), index.id),
-        false => keyspace::index_entries(collection.name(), index.id),
-    };
+    let range = index.entries_from(collection.name(), &[]);
     loop {
         let mut transaction = Transaction::begin(catalogue.engine().clone(), now_ms());
         let swept = match transaction
@@ -231,8 +228,10 @@ async fn settle(
     catalogue.change(now_ms, change).await
 }
 
-fn merge(arrays: &mut [bool], found: &[bool]) {
-    arrays.iter_mut().zip(found).for_each(|(known, found)| *known |= found);
+fn merge(held: &mut [MayHold], found: &[MayHold]) {
+    held.iter_mut()
+        .zip(found)
+        .for_each(|(known, found)| *known = known.or(*found));
 }
 
 fn report(collection: &Collection, index: &Index, state: &IndexState) {

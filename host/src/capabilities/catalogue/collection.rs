@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::definition::{CollectionDefinition, IndexDefinition, IndexState};
+use super::definition::{CollectionDefinition, IndexDefinition, IndexState, MayHold};
 use super::schema::{FieldKind, Schema};
 use crate::capabilities::model::{Document, Problem, Violation};
 use crate::manifest::IndexField;
+use crate::storage::engine::{Key, Range};
+use crate::storage::keyspace;
 
 /// The names that the host adds to a body.
 pub const RESERVED_FIELDS: [&str; 4] = ["id", "owner", "created_at", "updated_at"];
@@ -64,8 +66,8 @@ impl Collection {
     /// Whether a document may hold an array there: one of its schema, or one that an index has met.
     pub fn may_be_array(&self, path: &str) -> bool {
         let field = Field::parse(path);
-        let met = |part: &IndexPart| part.field == field && part.may_be_array;
-        super::may_be_array(&self.schema, path) || self.indexes.iter().flat_map(|index| &index.parts).any(met)
+        let met = |part: &IndexPart| part.field == field && part.may_hold.array;
+        super::may_hold(&self.schema, path).array || self.indexes.iter().flat_map(|index| &index.parts).any(met)
     }
 
     /// Whether a body may be stored: an object, without the host's own fields, within the schema.
@@ -117,23 +119,23 @@ pub struct IndexPart {
     pub field: Field,
     /// Largest first.
     pub descending: bool,
-    /// Whether some document may hold an array there; the index then has an entry for each element.
-    pub may_be_array: bool,
+    /// What some document may hold there.
+    pub may_hold: MayHold,
 }
 
 impl Index {
     fn new(definition: &IndexDefinition) -> Self {
-        let part = |(field, may_be_array): (&IndexField, &bool)| IndexPart {
+        let part = |(field, may_hold): (&IndexField, &MayHold)| IndexPart {
             field: Field::parse(&field.path),
             descending: field.descending,
-            may_be_array: *may_be_array,
+            may_hold: *may_hold,
         };
         Self {
             id: definition.id,
             declared: definition.fields.clone(),
             unique: definition.unique,
             state: definition.state.clone(),
-            parts: definition.fields.iter().zip(&definition.arrays).map(part).collect(),
+            parts: definition.fields.iter().zip(&definition.may_hold).map(part).collect(),
         }
     }
 
@@ -145,6 +147,19 @@ impl Index {
     /// Whether the ids at the end of its entries run backwards: they go with the last field.
     pub fn ids_descend(&self) -> bool {
         self.parts.last().is_some_and(|part| part.descending)
+    }
+
+    /// All its entries whose fields begin with these bytes.
+    pub fn entries_from(&self, collection: &str, fields: &[u8]) -> Range {
+        keyspace::prefix_range(self.key(collection, fields))
+    }
+
+    /// The key of these fields, and in an index that is not unique the id behind them.
+    pub fn key(&self, collection: &str, fields: &[u8]) -> Key {
+        match self.unique {
+            true => keyspace::unique_entry(collection, self.id, fields),
+            false => keyspace::index_prefix(collection, self.id, fields),
+        }
     }
 
     /// Its fields as the manifest writes them.

@@ -32,10 +32,30 @@ pub(super) struct IndexDefinition {
     pub(super) id: u32,
     pub(super) fields: Vec<IndexField>,
     pub(super) unique: bool,
-    /// Which fields may hold arrays in some document: what any schema since the index was declared allows, and what
-    /// the builder found.
-    pub(super) arrays: Vec<bool>,
+    /// What each field may hold in some document: what any schema since the index was declared allows, and what the
+    /// builder found.
+    pub(super) may_hold: Vec<MayHold>,
     pub(super) state: IndexState,
+}
+
+/// What a field may hold in some document, of what decides which questions an index can serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MayHold {
+    /// An array: the index then has an entry for each element.
+    pub array: bool,
+    /// Null, or nothing at all: the document is then in no unique index over the field.
+    pub null: bool,
+}
+
+impl MayHold {
+    /// What is true of either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            array: self.array | other.array,
+            null: self.null | other.null,
+        }
+    }
 }
 
 /// Where an index is in its life.

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, watch};
 pub use audit::{AuditReport, audit};
 pub use build::build_indexes;
 pub use collection::{Collection, Field, Index, IndexPart, RESERVED_FIELDS};
-pub use definition::IndexState;
+pub use definition::{IndexState, MayHold};
 pub use schema::{FieldKind, MAX_VIOLATIONS, Schema};
 
 use crate::manifest::{IndexField, MAX_INDEX_FIELDS, MAX_INDEXES, Resource};
@@ -272,8 +272,8 @@ fn declare(definition: &mut Definition, plugin: &str, resource: &Resource) -> Re
         if !kept {
             index.state = IndexState::Retiring;
         }
-        for (field, array) in index.fields.iter().zip(&mut index.arrays) {
-            *array |= may_be_array(&schema, &field.path);
+        for (field, known) in index.fields.iter().zip(&mut index.may_hold) {
+            *known = known.or(may_hold(&schema, &field.path));
         }
     }
     for (fields, unique) in wanted {
@@ -283,7 +283,7 @@ fn declare(definition: &mut Definition, plugin: &str, resource: &Resource) -> Re
         }
         let id = definition.next_index;
         definition.next_index += 1;
-        let arrays = fields.iter().map(|field| may_be_array(&schema, &field.path)).collect();
+        let may_hold = fields.iter().map(|field| may_hold(&schema, &field.path)).collect();
         let state = if is_new {
             IndexState::Ready
         } else {
@@ -293,7 +293,7 @@ fn declare(definition: &mut Definition, plugin: &str, resource: &Resource) -> Re
             id,
             fields: fields.clone(),
             unique,
-            arrays,
+            may_hold,
             state,
         });
     }
@@ -306,8 +306,15 @@ impl IndexDefinition {
     }
 }
 
-fn may_be_array(schema: &Schema, path: &str) -> bool {
-    matches!(Field::parse(path), Field::Body(_)) && schema.may_be_array(path)
+fn may_hold(schema: &Schema, path: &str) -> MayHold {
+    match Field::parse(path) {
+        Field::Body(_) => schema.may_hold(path),
+        Field::Owner => MayHold {
+            array: false,
+            null: true,
+        },
+        Field::Id | Field::CreatedAt | Field::UpdatedAt => MayHold::default(),
+    }
 }
 
 fn check_indexes(resource: &Resource) -> Result<(), CatalogueError> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use super::definition::MayHold;
 use crate::capabilities::model::Violation;
 
 /// The most violations that one answer names.
@@ -16,7 +17,7 @@ pub const MAX_VIOLATIONS: usize = 64;
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// How many references, and how many alternatives, are followed to learn what a field is.
 const MAX_STEPS: usize = 64;
-/// How deep alternatives of alternatives are followed to learn whether all of them exclude arrays.
+/// How deep alternatives of alternatives are followed to learn whether all of them exclude a type.
 const MAX_ALTERNATIVES_DEPTH: usize = 3;
 
 /// What the schema says of a field.
@@ -102,31 +103,46 @@ impl Schema {
         Some(self.kind(&level))
     }
 
-    /// Whether a document may hold an array in that field. Unlike `field`, it is certain where it says no: what only one
-    /// alternative says of the field does not bind documents that follow another one.
-    pub fn may_be_array(&self, path: &str) -> bool {
+    /// What a document may hold in that field. Unlike `field`, it is certain where it says no: what only one alternative
+    /// says of the field does not bind documents that follow another one.
+    pub fn may_hold(&self, path: &str) -> MayHold {
         let mut level = self.followed(&[&self.text], &["allOf"]);
+        // The body itself is always an object.
+        let (mut is_object, mut is_required) = (true, true);
         for name in path.split('.') {
+            let requires = |part: &&Value| {
+                let names = part.get("required").and_then(Value::as_array);
+                names.is_some_and(|names| names.iter().any(|required| required == name))
+            };
+            is_required &= is_object && level.iter().any(requires);
             let described: Vec<&Value> = level
                 .iter()
                 .filter_map(|part| part.get("properties")?.get(name))
                 .collect();
             level = self.followed(&described, &["allOf"]);
+            is_object = level.iter().any(|part| part.get("type") == Some(&"object".into()));
         }
-        !level
-            .iter()
-            .any(|part| self.excludes_arrays(part, MAX_ALTERNATIVES_DEPTH))
+        MayHold {
+            array: !self.exclude(&level, "array"),
+            null: !is_required || !self.exclude(&level, "null"),
+        }
     }
 
-    fn excludes_arrays(&self, part: &Value, depth: usize) -> bool {
+    fn exclude(&self, parts: &[&Value], kind: &str) -> bool {
+        parts
+            .iter()
+            .any(|part| self.excludes(part, kind, MAX_ALTERNATIVES_DEPTH))
+    }
+
+    fn excludes(&self, part: &Value, kind: &str, depth: usize) -> bool {
         let by_type = match part.get("type") {
-            Some(Value::String(name)) => name != "array",
-            Some(Value::Array(names)) => !names.iter().any(|name| name == "array"),
+            Some(Value::String(name)) => name != kind,
+            Some(Value::Array(names)) => !names.iter().any(|name| name == kind),
             _ => false,
         };
         let excluded = |alternative: &Value| {
             let parts = self.followed(&[alternative], &["allOf"]);
-            parts.iter().any(|part| self.excludes_arrays(part, depth - 1))
+            parts.iter().any(|part| self.excludes(part, kind, depth - 1))
         };
         let mut lists = ["anyOf", "oneOf"].iter().filter_map(|word| part.get(word)?.as_array());
         by_type || (depth > 0 && lists.any(|list| list.iter().all(excluded)))
@@ -256,10 +272,40 @@ mod tests {
             "$defs": {"size": {"allOf": [{"type": "integer"}]}}
         }));
         for path in ["name", "size", "also"] {
-            assert!(!schema.may_be_array(path), "{path}");
+            assert!(!schema.may_hold(path).array, "{path}");
         }
         for path in ["open", "list", "mixed", "perhaps", "unknown", "open.inner"] {
-            assert!(schema.may_be_array(path), "{path}");
+            assert!(schema.may_hold(path).array, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_field_may_be_null_unless_the_schema_requires_it_of_every_document() {
+        let schema = schema(json!({
+            "required": ["sku", "price", "maker", "loose", "open"],
+            "properties": {
+                "sku": {"type": "string"}, "price": {"type": ["integer", "null"]}, "name": {"type": "string"}, "open": {},
+                "maker": {"type": "object", "required": ["name"], "properties": {
+                    "name": {"type": "string"}, "city": {"type": "string"}}},
+                "loose": {"required": ["name"], "properties": {"name": {"type": "string"}}},
+                "other": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+            },
+            "anyOf": [{"required": ["name"]}, {"required": ["price"]}],
+        }));
+        for path in ["sku", "maker.name"] {
+            assert!(!schema.may_hold(path).null, "{path}");
+        }
+        // `loose` may be a string, `other` may be missing, and with them what is in them.
+        for path in [
+            "price",
+            "name",
+            "open",
+            "unknown",
+            "maker.city",
+            "loose.name",
+            "other.name",
+        ] {
+            assert!(schema.may_hold(path).null, "{path}");
         }
     }
 
@@ -269,7 +315,7 @@ mod tests {
             json!({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}}}),
         );
         assert_eq!(schema.field("a"), Some(FieldKind::Text));
-        assert!(schema.may_be_array("a"));
+        assert!(schema.may_hold("a").array);
     }
 
     #[test]

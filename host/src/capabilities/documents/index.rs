@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::encoding;
-use crate::capabilities::catalogue::{Collection, Index, IndexPart};
+use crate::capabilities::catalogue::{Collection, Index, IndexPart, MayHold};
 use crate::capabilities::model::{Document, Violation};
 use crate::storage::engine::Key;
-use crate::storage::keyspace;
 
 /// The most entries that one document has in one index: the elements of its array.
 pub const MAX_ELEMENTS: usize = 64;
@@ -54,11 +53,10 @@ pub fn entries(
 }
 
 fn entry(collection: &Collection, index: &Index, mut row: Vec<u8>, document: &Document) -> Key {
-    if index.unique {
-        return keyspace::unique_entry(collection.name(), index.id, &row);
+    if !index.unique {
+        row.extend(id_bytes(document.id, index.ids_descend()));
     }
-    row.extend(id_bytes(document.id, index.ids_descend()));
-    keyspace::index_prefix(collection.name(), index.id, &row)
+    index.key(collection.name(), &row)
 }
 
 fn encoded_values(part: &IndexPart, document: &Document, body: &Value) -> BTreeSet<Vec<u8>> {
@@ -91,16 +89,25 @@ pub fn id_bytes(id: uuid::Uuid, descending: bool) -> Vec<u8> {
     directed(id.as_bytes(), descending)
 }
 
-/// The id at the end of an index entry.
-pub fn entry_id(index: &Index, key: &Key) -> Option<uuid::Uuid> {
+/// The id of the document that an index entry leads to: a unique one holds it, in others it ends the key.
+pub fn entry_id(index: &Index, key: &Key, value: &[u8]) -> Option<uuid::Uuid> {
+    if index.unique {
+        return uuid::Uuid::from_slice(value).ok();
+    }
     let tail = key.get(key.len().checked_sub(16)?..)?;
     uuid::Uuid::from_slice(&directed(tail, index.ids_descend())).ok()
 }
 
-/// In which fields of an index the document holds an array.
-pub fn arrays(index: &Index, document: &Document, body: &Value) -> Vec<bool> {
-    let holds = |part: &IndexPart| matches!(part.field.value(document, body).as_deref(), Some(Value::Array(_)));
-    index.parts.iter().map(holds).collect()
+/// What the document holds in the fields of an index.
+pub fn held(index: &Index, document: &Document, body: &Value) -> Vec<MayHold> {
+    let held = |part: &IndexPart| {
+        let value = part.field.value(document, body);
+        MayHold {
+            array: matches!(value.as_deref(), Some(Value::Array(_))),
+            null: matches!(value.as_deref(), None | Some(Value::Null)),
+        }
+    };
+    index.parts.iter().map(held).collect()
 }
 
 fn pointer(path: &str) -> String {

@@ -144,6 +144,56 @@ async fn the_index_that_is_named_makes_the_query_pass() {
 }
 
 #[tokio::test]
+async fn a_unique_index_serves_sets_ranges_and_orders() {
+    use Operator::{Eq, Ge, Ne, OneOf};
+    let required = json!({"type": "object", "required": ["number"], "properties": {
+        "number": {"type": "integer"}, "name": {"type": "string"}}});
+    let host = Host::with(items(required, &[], &[&["number"], &["-name"]])).await;
+    let mut call = host.call();
+    for number in 0..=MAX_EXAMINED {
+        call.items()
+            .insert(json!({"number": number, "name": format!("n{number:05}")}))
+            .await
+            .unwrap();
+    }
+    call.items().insert(json!({"number": -1})).await.unwrap();
+    call.commit().await.unwrap();
+    let named = || clause("name", Ne, Value::Null);
+    let cases: [(Selection, u64, i64); 7] = [
+        (selection(&[clause("number", Eq, 7)], &[]), 1, 7),
+        (
+            selection(&[clause("number", OneOf, json!([9, 7, -5]))], &["-number"]),
+            2,
+            9,
+        ),
+        (selection(&[clause("number", Ge, 9_990)], &["number"]), 11, 9_990),
+        (selection(&[], &["number"]), 10_002, -1),
+        (selection(&[], &["-number"]), 10_002, 10_000),
+        (selection(&[named()], &["name"]), 10_001, 0),
+        (
+            selection(&[clause("name", Operator::Prefix, "n0999")], &["-name"]),
+            10,
+            9_999,
+        ),
+    ];
+    for (mut selection, total, first) in cases {
+        selection.with_total = true;
+        let page = host.call().items().query(&selection).await.unwrap();
+        let body: Value = serde_json::from_slice(&page.items[0].body).unwrap();
+        assert_eq!(
+            (page.total, &body["number"]),
+            (Some(total), &json!(first)),
+            "{selection:?}"
+        );
+    }
+    // One without the field is not in the unique index, which so has not all that is asked for.
+    let refused = host.call().items().query(&selection(&[], &["name"])).await;
+    let index = vec!["name".to_owned()];
+    let being_built = false;
+    assert_eq!(refused, Err(Error::IndexRequired { index, being_built }));
+}
+
+#[tokio::test]
 async fn where_no_index_helps_the_query_is_to_be_narrowed() {
     let host = store().await;
     let counted = |selection| Selection {

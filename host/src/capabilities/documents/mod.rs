@@ -1,5 +1,6 @@
 //! Documents of one collection, in a call's transaction, under a scope: schema, uniqueness and indexes are kept here.
 
+mod count;
 mod cursor;
 pub(super) mod encoding;
 mod filter;
@@ -16,11 +17,12 @@ use bytes::Bytes;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use count::MAX_COUNTED;
 pub use cursor::Cursors;
 pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS};
 pub use merge_patch::merge_patch;
 pub use page::{MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
-pub use query::MAX_COUNTED;
+pub use query::MAX_ROWS_OF_REQUEST;
 
 use super::catalogue::{CatalogueState, Collection, Index};
 use super::json;
@@ -173,7 +175,7 @@ impl Documents<'_> {
     /// The compact text of a body that may be stored.
     fn checked(&self, body: &Value) -> Result<Bytes, Error> {
         self.collection.check(body)?;
-        let text = json::print(body);
+        let text = Bytes::from(json::print(body));
         if text.len() > MAX_BODY_BYTES {
             return Err(invalid(
                 String::new(),

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::encoding::prefix_end;
+use super::encoding::{self, prefix_end};
 use super::filter::{Predicate, Question, Test};
 use super::index::directed;
-use crate::capabilities::catalogue::{Collection, Field, Index, IndexState};
+use crate::capabilities::catalogue::{Collection, Field, Index, IndexPart, IndexState};
 use crate::manifest::MAX_INDEX_FIELDS;
 use crate::storage::engine::{Direction, Key, Range};
 use crate::storage::keyspace;
+
+/// The most entries of a unique index that are looked up one by one.
+const MAX_POINTS: usize = 1_000;
 
 /// A way to documents. What it finds still has to hold for the conditions that are not in `served`.
 #[derive(Clone, Debug)]
@@ -58,13 +61,9 @@ pub fn paths<'a>(collection: &'a Collection, question: &Question) -> Vec<Path<'a
             .iter()
             .filter(|index| index.state == IndexState::Ready)
     };
-    let points = ready()
-        .filter(|index| index.unique)
-        .filter_map(|index| unique(collection, index, question));
     let indexes = ready()
-        .filter(|index| !index.unique)
-        .filter_map(|index| through(collection, index, question));
-    let mut paths: Vec<Path<'a>> = ids(question).into_iter().chain(points).chain(indexes).collect();
+        .filter_map(|index| unique(collection, index, question).or_else(|| through(collection, index, question)));
+    let mut paths: Vec<Path<'a>> = ids(question).into_iter().chain(indexes).collect();
     let order = question.sort.is_empty().then_some(direction(!question.ids_descend));
     let source = Source::Documents(keyspace::documents(collection.name()));
     paths.push(Path {
@@ -169,29 +168,54 @@ fn ids<'a>(question: &Question) -> Option<Path<'a>> {
     })
 }
 
+/// The entries of a unique index, where all its fields are equal to one of some values.
 fn unique<'a>(collection: &Collection, index: &Index, question: &Question) -> Option<Path<'a>> {
-    let (mut fixed, mut served) = (Vec::new(), Vec::new());
+    if !index.unique || !holds_all(index, question) {
+        return None;
+    }
+    let (mut rows, mut served) = (vec![Vec::new()], Vec::new());
     for part in &index.parts {
-        let (number, value) = single(question, &part.field)?;
-        // What is null is not in a unique index.
-        if *value == super::encoding::null() {
+        let (number, values) = equal(question, &part.field)?;
+        if rows.len() * values.len() > MAX_POINTS {
             return None;
         }
-        fixed.extend(directed(value, part.descending));
+        let with = |row: &Vec<u8>, value: &[u8]| [row, &*directed(value, part.descending)].concat();
+        rows = rows
+            .iter()
+            .flat_map(|row| values.iter().map(move |value| with(row, value)))
+            .collect();
         served.push(number);
     }
-    let key = keyspace::unique_entry(collection.name(), index.id, &fixed);
+    let key = |row: &Vec<u8>| index.key(collection.name(), row);
     Some(Path {
-        source: Source::Unique(vec![key]),
+        source: Source::Unique(rows.iter().map(key).collect()),
         served,
         bound: index.parts.len(),
         order: None,
     })
 }
 
+/// Whether all documents that the question asks for are in the index: one with a null field is in no unique one.
+fn holds_all(index: &Index, question: &Question) -> bool {
+    let null = encoding::null();
+    let excludes_null = |field: &Field| {
+        let mut tests = question.predicates.iter().filter(|one| one.field == *field);
+        tests.any(|one| match &one.test {
+            Test::OneOf(set) => !set.contains(&null[..]),
+            Test::Not(value) => *value == null,
+            Test::Within(..) => true,
+        })
+    };
+    let holds = |part: &IndexPart| !part.may_hold.null || excludes_null(&part.field);
+    !index.unique || index.parts.iter().all(holds)
+}
+
 /// The way through an index, where it narrows the question or has its order. A field that may be an array has an entry
 /// for each element: the index serves only where such fields are equal to one value.
 fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -> Option<Path<'a>> {
+    if !holds_all(index, question) {
+        return None;
+    }
     let (mut fixed, mut served) = (Vec::new(), Vec::new());
     for part in &index.parts {
         let Some((number, value)) = single(question, &part.field) else {
@@ -202,21 +226,18 @@ fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -
     }
     let mut bound = served.len();
     let rest = &index.parts[bound..];
-    if rest.iter().any(|part| part.may_be_array) {
+    if rest.iter().any(|part| part.may_hold.array) {
         return None;
     }
     let mut order = matching_order(index, bound, question);
-    let mut starts = vec![range_of(collection, index, &fixed)];
+    let mut starts = vec![index.entries_from(collection.name(), &fixed)];
     if let Some(next) = rest.first() {
         if let Some((number, set)) = equal(question, &next.field) {
             starts = set
                 .iter()
                 .map(|value| {
-                    range_of(
-                        collection,
-                        index,
-                        &[&fixed[..], &directed(value, next.descending)].concat(),
-                    )
+                    let fields = [&fixed[..], &directed(value, next.descending)].concat();
+                    index.entries_from(collection.name(), &fields)
                 })
                 .collect();
             served.push(number);
@@ -259,7 +280,8 @@ fn matching_order(index: &Index, fixed: usize, question: &Question) -> Option<Di
             .iter()
             .zip(&question.sort)
             .all(|(part, key)| (part.descending != key.descending) == reversed);
-        keys && (index.ids_descend() != question.ids_descend) == reversed
+        // Nothing is equal in a unique index, and the ids have nothing to decide.
+        keys && (index.unique || (index.ids_descend() != question.ids_descend) == reversed)
     };
     [false, true]
         .into_iter()
@@ -284,10 +306,6 @@ fn bounds(question: &Question, field: &Field) -> Option<(Vec<usize>, Vec<u8>, Ve
     found
 }
 
-fn range_of(collection: &Collection, index: &Index, fixed: &[u8]) -> Range {
-    keyspace::prefix_range(keyspace::index_prefix(collection.name(), index.id, fixed))
-}
-
 fn between(collection: &Collection, index: &Index, fixed: &[u8], descending: bool, from: &[u8], to: &[u8]) -> Range {
     // Flipped, what was from..to begins behind all that starts with the flipped `to`, and ends behind all that starts
     // with the flipped `from`.
@@ -296,7 +314,7 @@ fn between(collection: &Collection, index: &Index, fixed: &[u8], descending: boo
     } else {
         (from.to_vec(), to.to_vec())
     };
-    let key = |bound: &[u8]| keyspace::index_prefix(collection.name(), index.id, &[fixed, bound].concat());
+    let key = |bound: &[u8]| index.key(collection.name(), &[fixed, bound].concat());
     let (start, end) = (key(&start), key(&end));
     Range {
         end: end.max(start.clone()),

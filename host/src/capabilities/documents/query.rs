@@ -16,9 +16,10 @@ use crate::capabilities::model::{Document, Page, Selection};
 use crate::policy::Caller;
 use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range};
 use crate::storage::keyspace;
+use crate::storage::transaction::Ended;
 
-/// The most rows that are counted where an index, or no condition, makes looking at documents needless.
-pub const MAX_COUNTED: u64 = 1_000_000;
+/// Once the queries of one request have read this many rows, it may ask no further one.
+pub const MAX_ROWS_OF_REQUEST: usize = 200_000;
 /// The longest sort values that a cursor can hold.
 const MAX_POSITION_BYTES: usize = 5_000;
 /// Rows that are read at a time.
@@ -33,6 +34,10 @@ impl Documents<'_> {
                 ..Page::default()
             });
         };
+        if self.transaction.scanned_rows() > MAX_ROWS_OF_REQUEST {
+            let message = format!("the request has read more than {MAX_ROWS_OF_REQUEST} rows: ask for less at a time");
+            return Err(Error::TooManyRows(message));
+        }
         let question = Question::new(self.collection, selection, scope)?;
         let bound_to = self.binding(&question);
         let after = selection
@@ -115,7 +120,7 @@ impl Documents<'_> {
     }
 
     /// What to tell where too many rows would have to be examined.
-    fn too_many_rows(&self, question: &Question) -> Error {
+    pub(super) fn too_many_rows(&self, question: &Question) -> Error {
         let state_of = |index: &Vec<String>| {
             let same = |known: &&Index| known.is_maintained() && !known.unique && known.names() == *index;
             self.collection.indexes().iter().find(same).map(|known| &known.state)
@@ -153,7 +158,7 @@ impl Documents<'_> {
                 EXAMINED_AT_A_TIME
             };
             let rows = rows.min(EXAMINED_AT_A_TIME);
-            let scanned = self.transaction.scan(range, behind.as_ref(), rows, direction).await?;
+            let scanned = self.rows(range, behind.as_ref(), rows, direction).await?;
             let (examined, exhausted) = (scanned.len(), scanned.len() < rows);
             behind = scanned.last().map(|(key, _)| key.clone());
             let documents = self.documents_of(path, scanned).await?;
@@ -204,7 +209,7 @@ impl Documents<'_> {
 
     /// The first `wanted` documents of a way behind `after`, and how many match in all; `None` where there are too many
     /// rows.
-    async fn matching(
+    pub(super) async fn matching(
         &mut self,
         path: &Path<'_>,
         question: &Question,
@@ -218,8 +223,7 @@ impl Documents<'_> {
             let mut behind = None;
             loop {
                 let rows = self
-                    .transaction
-                    .scan(range, behind.as_ref(), EXAMINED_AT_A_TIME, Direction::Forward)
+                    .rows(range, behind.as_ref(), EXAMINED_AT_A_TIME, Direction::Forward)
                     .await?;
                 let exhausted = rows.len() < EXAMINED_AT_A_TIME;
                 behind = rows.last().map(|(key, _)| key.clone());
@@ -278,58 +282,29 @@ impl Documents<'_> {
         self.load(ids).await
     }
 
-    async fn count(&mut self, paths: &[Path<'_>], question: &Question) -> Result<u64, Error> {
-        if let Some(path) = paths
-            .iter()
-            .find(|path| path.is_exact(question) && !path.ranges().is_empty())
-        {
-            return self.count_rows(path).await;
+    /// The next rows of a range. Between two pages of them others may run.
+    pub(super) async fn rows(
+        &mut self,
+        range: &Range,
+        behind: Option<&Key>,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<(Key, Bytes)>, Ended> {
+        if behind.is_some() {
+            tokio::task::yield_now().await;
         }
-        for path in paths {
-            if let Some(matching) = self.matching(path, question, None, 0).await? {
-                return Ok(matching.total);
-            }
-        }
-        Err(self.too_many_rows(question))
-    }
-
-    async fn count_rows(&mut self, path: &Path<'_>) -> Result<u64, Error> {
-        let mut counted = 0;
-        for range in path.ranges() {
-            let mut behind = None;
-            loop {
-                let rows = self
-                    .transaction
-                    .scan(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward)
-                    .await?;
-                counted += rows.len() as u64;
-                if counted > MAX_COUNTED {
-                    let message =
-                        format!("more than {MAX_COUNTED} documents match: leave the count out, or narrow the filters");
-                    return Err(Error::BadSelection {
-                        code: "too_many_to_count",
-                        message,
-                    });
-                }
-                if rows.len() < MAX_SCAN_ROWS {
-                    break;
-                }
-                behind = rows.last().map(|(key, _)| key.clone());
-            }
-        }
-        Ok(counted)
+        self.transaction.scan(range, behind, limit, direction).await
     }
 
     /// The key of a position on a way that has the order asked for.
     fn key_at(&self, path: &Path<'_>, direction: Direction, position: &[u8]) -> Option<Key> {
         match &path.source {
             Source::Index { index, fixed, .. } => {
+                // The id is in the entry of a unique index, not in its key.
+                let id_bytes = if index.unique { size_of::<Uuid>() } else { 0 };
+                let position = position.get(..position.len().checked_sub(id_bytes)?)?;
                 let rest = index::directed(position, direction == Direction::Backward);
-                Some(keyspace::index_prefix(
-                    self.collection.name(),
-                    index.id,
-                    &[fixed.as_slice(), &rest].concat(),
-                ))
+                Some(index.key(self.collection.name(), &[fixed.as_slice(), &rest].concat()))
             }
             Source::Documents(_) => {
                 let id = Uuid::from_slice(&index::directed(position, direction == Direction::Backward)).ok()?;
@@ -342,9 +317,10 @@ impl Documents<'_> {
     async fn documents_of(&mut self, path: &Path<'_>, rows: Vec<(Key, Bytes)>) -> Result<Vec<Document>, Error> {
         match &path.source {
             Source::Index { index, .. } => {
-                let index: &Index = index;
-                self.load(rows.iter().filter_map(|(key, _)| index::entry_id(index, key)).collect())
-                    .await
+                let ids = rows
+                    .iter()
+                    .filter_map(|(key, value)| index::entry_id(index, key, value));
+                self.load(ids.collect()).await
             }
             _ => {
                 let decode = |(key, value): (Key, Bytes)| {
@@ -385,7 +361,7 @@ impl Documents<'_> {
 }
 
 impl Path<'_> {
-    fn ranges(&self) -> &[Range] {
+    pub(super) fn ranges(&self) -> &[Range] {
         match &self.source {
             Source::Index { ranges, .. } => ranges,
             Source::Documents(range) => std::slice::from_ref(range),

@@ -36,6 +36,11 @@ fn tags() -> impl Strategy<Value = Value> {
     prop::collection::vec(prop_oneof![4 => text(), 1 => Just(Value::Null)], 0..4).prop_map(Value::Array)
 }
 
+/// A value that every body has, of which there are not many equal ones.
+pub(super) fn sku() -> impl Strategy<Value = Value> {
+    (0..40).prop_map(|number| json!(format!("s{number:02}")))
+}
+
 fn anything() -> impl Strategy<Value = Value> {
     prop_oneof![
         text(),
@@ -62,9 +67,11 @@ pub(super) fn body() -> impl Strategy<Value = Value> {
         field(nullable(tags())),
         field(maker),
         field(anything()),
+        sku(),
     );
-    fields.prop_map(|(name, price, flag, tags, maker, any)| {
+    fields.prop_map(|(name, price, flag, tags, maker, any, sku)| {
         let fields = [
+            ("sku", Some(sku)),
             ("name", name),
             ("price", price),
             ("flag", flag),
@@ -111,6 +118,13 @@ pub(super) fn clause() -> impl Strategy<Value = Clause> {
             equality(),
             Just(Value::Null)
         ),
+        (Just("sku"), comparison(), sku()),
+        (
+            Just("sku"),
+            Just(Operator::Prefix),
+            select(vec![json!("s"), json!("s1")])
+        ),
+        (Just("sku"), Just(Operator::OneOf), one_of(sku().boxed())),
         (Just("flag"), equality(), any::<bool>().prop_map(Value::Bool)),
         (Just("tags"), equality(), text()),
         (Just("tags"), Just(Operator::OneOf), one_of(text().boxed())),
@@ -129,6 +143,7 @@ pub(super) fn clause() -> impl Strategy<Value = Clause> {
 pub(super) fn selection() -> impl Strategy<Value = Selection> {
     let fields = vec![
         "name",
+        "sku",
         "price",
         "flag",
         "maker.name",

@@ -7,7 +7,6 @@ use crate::capabilities::fixture::{Host, NOW_MS, account, items};
 use crate::capabilities::model::{Clause, Document, Operator, Problem, Selection};
 use crate::policy::Scope;
 use crate::storage::engine::Direction;
-use crate::storage::keyspace;
 use crate::storage::transaction::Ended;
 
 fn schema() -> Value {
@@ -43,10 +42,7 @@ async fn entries(host: &Host) -> usize {
     let mut call = host.call();
     let mut count = 0;
     for index in state.collection("items").unwrap().indexes() {
-        let range = match index.unique {
-            true => keyspace::unique_entries("items", index.id),
-            false => keyspace::index_entries("items", index.id),
-        };
+        let range = index.entries_from("items", &[]);
         count += call
             .transaction
             .scan(&range, None, 1_000, Direction::Forward)

@@ -1,6 +1,8 @@
 //! The one thread that writes: it drains its queue, checks, merges, applies, syncs, and then answers.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +17,13 @@ const MAX_ROUND_COMMITS: usize = 512;
 /// A round takes no more commits once its values take this much, so that readers are never held off for long.
 const MAX_ROUND_BYTES: usize = 4 * 1_024 * 1_024;
 
+/// A round after one of so many commits waits for more, as long as more arrive: they share one sync.
+const COMPANY: usize = 5;
+/// How often it looks whether more arrived.
+const GATHERING_STEP: Duration = Duration::from_micros(100);
+/// The longest that it waits; it never waits longer than the last sync took.
+const MAX_GATHERING: Duration = Duration::from_millis(1);
+
 /// A commit, and where its outcome goes.
 pub(super) struct Job {
     pub(super) commit: Commit,
@@ -27,18 +36,43 @@ pub(super) struct Committer<B> {
     shared: Arc<Shared<B>>,
     queue: mpsc::Receiver<Job>,
     usage: Usage,
+    /// How many commits the last round had.
+    last_round: usize,
+    /// How long its sync took.
+    last_sync: Duration,
 }
 
 impl<B: Backend> Committer<B> {
     pub(super) fn new(shared: Arc<Shared<B>>, queue: mpsc::Receiver<Job>, usage: Usage) -> Self {
-        Self { shared, queue, usage }
+        Self {
+            shared,
+            queue,
+            usage,
+            last_round: 0,
+            last_sync: Duration::ZERO,
+        }
     }
 
     /// Runs until the engine is dropped and the queue is empty.
     pub(super) fn run(mut self) {
         while let Some(first) = self.queue.blocking_recv() {
+            self.gather();
             let jobs = self.drain(first);
+            self.last_round = jobs.len();
             self.round(jobs);
+        }
+    }
+
+    /// Lets a round grow while many write at a time. Somebody who writes alone never waits.
+    fn gather(&self) {
+        let longest = self.last_sync.min(MAX_GATHERING);
+        let begun = Instant::now();
+        while self.last_round >= COMPANY && self.queue.len() < MAX_ROUND_COMMITS && begun.elapsed() < longest {
+            let waiting = self.queue.len();
+            thread::sleep(GATHERING_STEP);
+            if self.queue.len() == waiting {
+                break;
+            }
         }
     }
 
@@ -106,7 +140,9 @@ impl<B: Backend> Committer<B> {
             state.applied
         };
         self.usage.update(charged);
+        let begun = Instant::now();
         self.shared.backend.sync().map_err(|error| self.shared.fail(&error))?;
+        self.last_sync = begun.elapsed();
         self.shared.progress.send_modify(|progress| {
             progress.durable = applied;
             progress.logged = logged.unwrap_or(progress.logged);
