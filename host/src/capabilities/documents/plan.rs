@@ -210,6 +210,18 @@ fn holds_all(index: &Index, question: &Question) -> bool {
     !index.unique || index.parts.iter().all(holds)
 }
 
+/// The conditions that hold for all that is in a unique index: that a field is not null.
+fn not_null(index: &Index, question: &Question) -> Vec<usize> {
+    let null = encoding::null();
+    let holds = |one: &Predicate| {
+        let of_field = |part: &IndexPart| part.field == one.field && !part.may_hold.array;
+        matches!(&one.test, Test::Not(value) if *value == null) && index.parts.iter().any(of_field)
+    };
+    let conditions = question.predicates.iter().enumerate();
+    let holding = conditions.filter(|(_, one)| index.unique && holds(one));
+    holding.map(|(number, _)| number).collect()
+}
+
 /// The way through an index, where it narrows the question or has its order. A field that may be an array has an entry
 /// for each element: the index serves only where such fields are equal to one value.
 fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -> Option<Path<'a>> {
@@ -252,6 +264,7 @@ fn through<'a>(collection: &Collection, index: &'a Index, question: &Question) -
     if bound == 0 && order.is_none() {
         return None;
     }
+    served.extend(not_null(index, question));
     Some(Path {
         source: Source::Index {
             index,
