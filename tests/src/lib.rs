@@ -14,6 +14,7 @@ mod built;
 mod client;
 mod host;
 mod plugin;
+mod random;
 mod setup;
 
 pub use answer::Answer;
@@ -21,4 +22,5 @@ pub use built::{binary, repository, scratch};
 pub use client::{Client, Lost, Request};
 pub use host::{Exit, Host};
 pub use plugin::Plugin;
+pub use random::Random;
 pub use setup::Setup;

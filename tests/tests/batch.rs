@@ -53,6 +53,28 @@ fn a_batch_does_several_things_at_once() {
 }
 
 #[test]
+fn an_answer_that_would_be_too_large_undoes_all() {
+    let host = Host::init().with_plugins(["probe"]).start();
+    let text = "x".repeat(1_000_000);
+    let path = host
+        .api()
+        .post("/api/probe", &json!({"text": text}))
+        .expect(201)
+        .location();
+    let read = json!({"method": "GET", "path": path});
+    let mut operations = vec![read; 20];
+    operations[0] = json!({"method": "PATCH", "path": path, "body": {"text": text, "seen": true}});
+    let refused = host.api().post("/api/batch", &json!({"operations": operations}));
+    let refused = refused.expect_problem(422, "too_large").problem();
+    assert_eq!(refused["operation"], 16, "{refused}");
+    assert_eq!(host.get(&path).expect(200).json()["seen"], Value::Null);
+    host.api()
+        .post("/api/batch", &json!({"operations": operations[..16]}))
+        .expect(200);
+    assert_eq!(host.get(&path).expect(200).json()["seen"], true);
+}
+
+#[test]
 fn one_failure_undoes_all_and_is_named() {
     let host = shop();
     let operations = json!([create("one"), create("two"), create("one")]);

@@ -80,6 +80,25 @@ fn a_failed_request_keeps_nothing_under_its_key() {
 }
 
 #[test]
+fn an_answer_that_is_too_large_to_be_kept_undoes_all() {
+    let host = Host::init().with_plugins(["probe"]).start();
+    let large = json!({"text": "x".repeat(900_000)});
+    let path = host.api().post("/api/probe", &large).expect(201).location();
+    let read = json!({"method": "GET", "path": path});
+    let mut operations = vec![read; 3];
+    operations[0] = json!({"method": "PATCH", "path": path, "body": {"seen": true}});
+    let batch = json!({"operations": operations});
+    let keyed = host
+        .api()
+        .request("POST", "/api/batch")
+        .header("idempotency-key", "large");
+    keyed.json(&batch).send().expect_problem(422, "too_large");
+    assert_eq!(host.get(&path).expect(200).json()["seen"], Value::Null);
+    host.api().post("/api/batch", &batch).expect(200);
+    assert_eq!(host.get(&path).expect(200).json()["seen"], true);
+}
+
+#[test]
 fn an_answer_survives_a_restart() {
     let mut host = shop();
     let first = create(&host, "k1", &product("one")).expect(201);

@@ -105,6 +105,46 @@ fn the_command_reload_does_what_sighup_does_and_says_what_is_wrong() {
 }
 
 #[test]
+fn a_plugin_is_told_of_the_request_what_the_operator_lets_it_see() {
+    let host = Host::init().with_plugins(["witness"]).start();
+    let operator = host.operator();
+    let told = || {
+        let asked = operator
+            .request("POST", "/api/witness")
+            .header("x-request-id", "asked-1");
+        let asked = asked
+            .header("accept-language", "de-AT, en;q=0.5")
+            .header("x-tenant", "acme");
+        asked.json(&json!({})).send().expect(201).json()
+    };
+    let seen = told();
+    for (name, value) in [
+        ("request", json!("asked-1")),
+        ("caller", json!("operator")),
+        ("is_editor", json!(true)),
+        ("locale", json!("de-AT")),
+        ("tenant", Value::Null),
+        ("authorization", Value::Null),
+    ] {
+        assert_eq!(seen[name], value, "{name} in {seen}");
+    }
+    let stranger = host.api().post("/api/witness", &json!({})).expect(201).json();
+    assert_eq!(
+        (&stranger["caller"], &stranger["locale"]),
+        (&json!("anonymous"), &json!("en"))
+    );
+
+    fs::write(host.setup().config(), "[request]\nheaders = [\"x-tenant\"]\n")
+        .expect("the configuration can be written");
+    succeed(&host, host.to_admin(&["reload"]));
+    let seen = told();
+    assert_eq!(
+        (&seen["tenant"], &seen["authorization"]),
+        (&json!("acme"), &Value::Null)
+    );
+}
+
+#[test]
 fn a_bad_configuration_keeps_the_old_one() {
     let host = shop(GRANTS);
     fs::write(host.setup().config(), "[grants.orders]\ncolections = {}\n").expect("the configuration can be written");

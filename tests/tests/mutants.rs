@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use mutate::{Kind, Random};
-use portcullis_tests::Plugin;
+use mutate::Kind;
+use portcullis_tests::{Plugin, Random};
 use run::{Bench, Outcome};
 use watch::Watch;
 

@@ -11,8 +11,6 @@
 mod check;
 #[path = "power_cut/image.rs"]
 mod image;
-#[path = "power_cut/random.rs"]
-mod random;
 #[path = "power_cut/trace.rs"]
 mod trace;
 #[path = "power_cut/workload.rs"]
@@ -25,11 +23,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use portcullis_tests::{repository, scratch};
+use portcullis_tests::{Random, repository, scratch};
 
 use check::{Broken, check};
 use image::Disk;
-use random::Random;
 use trace::Trace;
 
 /// Makes `the_writer_writes_only_where_it_is_recorded` write.

@@ -121,19 +121,12 @@ pub(crate) fn items(schema: Value, indexes: &[&[&str]], unique: &[&[&str]]) -> R
         };
         index.iter().map(field).collect()
     };
-    let anyone = AccessWord::Anyone;
     Resource {
         name: "items".to_owned(),
         schema: Arc::new(schema),
         indexes: indexes.iter().map(fields).collect(),
         unique: unique.iter().map(fields).collect(),
-        access: Access {
-            list: anyone,
-            read: anyone,
-            create: anyone,
-            update: anyone,
-            delete: anyone,
-        },
+        access: Access::all(AccessWord::Anyone),
     }
 }
 

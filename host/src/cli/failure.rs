@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output::note;
 use crate::manifest::SourceError;
 
 /// Exit code 2, as clap has it for a wrong command line.
@@ -31,16 +32,16 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         match self {
             Self::Usage(reason) => {
-                eprintln!("error: {reason}\n\nFor more information, try '--help'.");
+                note(&format!("error: {reason}\n\nFor more information, try '--help'."));
                 ExitCode::from(USAGE)
             }
             // Complaints about a file say `error:` themselves.
             Self::Failed(reason) if reason.starts_with("error: ") => {
-                eprintln!("{reason}");
+                note(&reason);
                 ExitCode::FAILURE
             }
             Self::Failed(reason) => {
-                eprintln!("error: {reason}");
+                note(&format!("error: {reason}"));
                 ExitCode::FAILURE
             }
             Self::Said => ExitCode::FAILURE,

@@ -1,4 +1,4 @@
-//! What goes to stdout: results only, so that a script can read them.
+//! What goes to stdout, results only, so that a script can read them; and to stderr, where people read along.
 
 use std::io::{self, Write as _};
 
@@ -33,6 +33,11 @@ impl Output {
             Format::Json => line(&value.to_string()),
         }
     }
+}
+
+/// Says something beside the result. That nobody reads it is no reason to stop.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Prints one line, or several.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::admin::{Target, block_on};
 use super::failure::Failure;
-use super::output::Output;
+use super::output::{Output, note};
 use crate::app;
 
 /// Check every record of a store.
@@ -40,7 +40,7 @@ impl Verify {
             problems => format!("{} records, {} problems", found["records"], problems.len()),
         })?;
         for problem in &problems {
-            eprintln!("{problem}");
+            note(problem);
         }
         match problems.is_empty() {
             true => Ok(()),

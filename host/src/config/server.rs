@@ -20,6 +20,8 @@ pub struct Server {
     pub header_timeout_ms: u32,
     /// Until the body of a request is there.
     pub body_timeout_ms: u32,
+    /// How long a connection may be idle between requests, and an answer without its client taking any of it.
+    pub idle_timeout_ms: u32,
     /// How long requests that are under way may take to end when the host stops.
     pub drain_timeout_ms: u32,
     /// The headers of a request, all together.
@@ -40,6 +42,8 @@ impl Default for Server {
             connections: 10_000,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
+            // Load balancers in front usually wait 60 seconds.
+            idle_timeout_ms: 75_000,
             drain_timeout_ms: 30_000,
             header_kib: 32,
             header_count: 100,
@@ -58,6 +62,7 @@ pub(super) struct Raw {
     connections: RawNumber,
     header_timeout_ms: RawNumber,
     body_timeout_ms: RawNumber,
+    idle_timeout_ms: RawNumber,
     drain_timeout_ms: RawNumber,
     header_kib: RawNumber,
     header_count: RawNumber,
@@ -77,6 +82,7 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Server {
         source,
     );
     number(raw.body_timeout_ms, 100..=600_000, &mut server.body_timeout_ms, source);
+    number(raw.idle_timeout_ms, 100..=600_000, &mut server.idle_timeout_ms, source);
     number(raw.drain_timeout_ms, 0..=600_000, &mut server.drain_timeout_ms, source);
     // hyper's own buffer for headers is not smaller.
     number(raw.header_kib, 8..=1_024, &mut server.header_kib, source);

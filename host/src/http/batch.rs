@@ -15,6 +15,7 @@ use super::request::Request;
 use super::router::{self, Route, Surface};
 use super::{Http, conditional, identify, render, respond};
 use crate::dispatch::{Call, Operation, Precondition, Reply};
+use crate::manifest::Action;
 use crate::policy::{Caller, Permit, authorize};
 
 /// Serves a batch.
@@ -48,7 +49,7 @@ pub(super) async fn handle(http: &Http, request: &Request, body: &mut Incoming) 
     let calls = permits.into_iter().zip(calls).collect();
     let answer = http.dispatch.call_all(calls, admission, idempotency).await;
     let answer = answer.map_err(|(index, failure)| Problem::from(failure).of_operation(index))?;
-    let mut response = respond::json(request.format, results(&answer.replies, &names))?;
+    let mut response = respond::json(request.format, results(&answer.replies, &names)).await?;
     if answer.replayed {
         respond::mark_replayed(&mut response);
     }
@@ -134,6 +135,10 @@ impl Entry {
                 Problem::bad_request("malformed_operation", detail)
             })?;
         let permit = authorize(caller, action, &resource.name, &resource.access)?;
+        if precondition.is_some() && !matches!(action, Action::Update | Action::Delete) {
+            let detail = "`if_match` is for PUT, PATCH and DELETE";
+            return Err(Problem::bad_request("malformed_operation", detail));
+        }
         let takes_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
         match &body {
             Some(Value::Object(_)) if takes_body => {}

@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt};
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::StatusCode;
 use hyper::body::{Body as _, Frame, Incoming};
-use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 
 use super::problem::Problem;
 
@@ -45,7 +45,8 @@ pub(super) struct Limits {
 
 /// Reads the whole body of a request.
 pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limits: Limits) -> Result<Bytes, Problem> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_encoding",
@@ -103,7 +104,7 @@ async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
 }
 
 /// The most bytes of an unwanted body that are read and thrown away, and the longest that this may take.
-const MAX_DISCARD_BYTES: usize = 8 << 20;
+const MAX_DISCARD_BYTES: usize = 64 << 20;
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// Throws away what is left of a body that nobody read. A connection that is closed while the client still sends is

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT_LANGUAGE, IF_NONE_MATCH};
+use hyper::header::{ACCEPT_LANGUAGE, IF_MATCH, IF_NONE_MATCH};
 use serde_json::Value;
 
 use super::media::{self, Content, Format};
@@ -111,7 +111,10 @@ pub(super) async fn read(
         conditional::if_match(&head.headers)?
     };
     if !is_read && head.headers.contains_key(IF_NONE_MATCH) {
-        return Err(problem::unsupported_condition());
+        return Err(problem::unsupported_condition(IF_NONE_MATCH, "on GET and HEAD"));
+    }
+    if id.is_none() && head.headers.contains_key(IF_MATCH) {
+        return Err(problem::unsupported_condition(IF_MATCH, "for a single document"));
     }
     let (body, key) = if is_read || head.method == Method::DELETE {
         (Value::Null, None)

@@ -39,5 +39,5 @@ pub(super) async fn handle(
 
     let admission = http.dispatch.admit(&[&permit]).await?;
     let (reply, replayed) = http.dispatch.call(permit, admission, call).await?;
-    respond::reply(request, name, &reply, replayed)
+    respond::reply(request, name, &reply, replayed).await
 }

@@ -13,19 +13,19 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::patience::{Activity, Counted, Patience, Reaper};
+use super::patience::{Activity, Paced, Patience, Reaper};
 use super::router::Surface;
 use super::{Http, stack};
 
 /// How long accepting pauses where the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a connection may be idle between requests; load balancers in front usually wait 60 seconds.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// hyper's own buffer for the head of a request. It is larger than what is allowed, so that a client that sends too much gets
 /// a problem as an answer, which hyper alone would not give it.
 const HEAD_BUFFER_BYTES: usize = 256 << 10;
+
+/// How many times more headers hyper reads than are allowed, for the same reason.
+const HEADERS_READ: usize = 4;
 
 /// Streams of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 256;
@@ -51,14 +51,13 @@ pub async fn serve(http: Arc<Http>, api: TcpListener, admin: TcpListener, shutdo
 
 /// Accepts connections until told to stop, then waits for those that there are.
 async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
-    let builder = builder();
+    let builder = builder(http.server.header_count);
     let places = Arc::new(Semaphore::new(http.server.connections as usize));
     let connections = GracefulShutdown::new();
     let reaper = Reaper::default();
-    let first_request = Duration::from_millis(http.server.header_timeout_ms.into());
     let mut reaping = pin!(reaper.run(Patience {
-        first_request,
-        idle: IDLE_TIMEOUT
+        first_request: Duration::from_millis(http.server.header_timeout_ms.into()),
+        idle: Duration::from_millis(http.server.idle_timeout_ms.into()),
     }));
     let mut stop = pin!(stopped.wait_for(|stop| *stop));
     loop {
@@ -116,9 +115,13 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(header_count: u32) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(HEAD_BUFFER_BYTES).half_close(false);
+    builder
+        .http1()
+        .max_buf_size(HEAD_BUFFER_BYTES)
+        .max_headers(header_count as usize * HEADERS_READ)
+        .half_close(false);
     builder
         .http2()
         .max_concurrent_streams(MAX_STREAMS)
@@ -133,15 +136,14 @@ fn connection(
     stream: TcpStream,
     activity: Arc<Activity>,
 ) -> impl GracefulConnection<Error: std::fmt::Display> + Send + 'static {
-    let stream = Counted::new(TokioIo::new(stream), Arc::clone(&activity));
     let service = service_fn(move |request| {
-        let http = Arc::clone(&http);
+        let (http, activity) = (Arc::clone(&http), Arc::clone(&activity));
         let in_flight = activity.request();
         async move {
             let response = stack::answer(&http, surface, request).await;
             drop(in_flight);
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Paced::new(body, activity)))
         }
     });
-    builder.serve_connection(stream, service).into_owned()
+    builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }

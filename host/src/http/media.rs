@@ -135,6 +135,9 @@ fn parse_quality(text: &str) -> Option<Quality> {
 
 /// What the body is said to be; none where it is nothing that is understood here.
 pub(super) fn content(headers: &HeaderMap) -> Option<Content> {
+    if is_repeated(headers, &CONTENT_TYPE) {
+        return None;
+    }
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
     let charset_is_utf8 = parameters.split(';').map(str::trim).all(|parameter| {

@@ -9,6 +9,7 @@ mod call;
 mod compress;
 mod conditional;
 mod handle;
+mod head;
 mod idempotency;
 mod identify;
 mod listener;

@@ -3,29 +3,34 @@
 //! hyper has a timer of its own for this, which is set and cleared for each request; and it does not run before the first
 //! byte of a connection. Here a request costs two counters.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
+use super::body::Body;
+
 /// How often the reaper looks.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// How much of an answer hyper is given at a time. It takes more only once the client has taken most of what it has, so a
+/// client has the patience of a connection for each piece of this size.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What a connection has done so far. Counters only grow, so that the reaper sees whether there was progress.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     /// Requests whose head has arrived.
     begun: AtomicU64,
-    /// Requests whose answer was made; what is left of it to send shows in `writes`.
+    /// Requests whose answer was made; what is left of it to send shows in `pieces`.
     answered: AtomicU64,
-    /// Writes that the system took.
-    writes: AtomicU64,
+    /// Pieces of answers that were taken. What else is written, such as the pongs of HTTP/2, is no progress.
+    pieces: AtomicU64,
 }
 
 impl Activity {
@@ -50,7 +55,7 @@ impl Drop for InFlight {
 pub(super) struct Patience {
     /// Until the head of the first request is there.
     pub(super) first_request: Duration,
-    /// Between requests, and between two writes of an answer. The head of a further request must be there by then, too.
+    /// Between requests, and between two pieces of an answer. The head of a further request must be there by then, too.
     pub(super) idle: Duration,
 }
 
@@ -74,11 +79,11 @@ impl Watched {
     /// Whether the connection has been without progress for too long.
     fn is_overdue(&mut self, now: Instant, patience: Patience) -> bool {
         let activity = &self.activity;
-        let (begun, writes) = (activity.begun.load(Relaxed), activity.writes.load(Relaxed));
+        let seen = (activity.begun.load(Relaxed), activity.pieces.load(Relaxed));
+        let (begun, _) = seen;
         let is_serving = begun > activity.answered.load(Relaxed);
-        // What is written before the first request (settings, pongs) is no progress.
-        if is_serving || (begun > 0 && self.seen != (begun, writes)) {
-            self.seen = (begun, writes);
+        if is_serving || self.seen != seen {
+            self.seen = seen;
             self.since = now;
         }
         let allowed = if begun == 0 {
@@ -121,62 +126,63 @@ impl Reaper {
     }
 }
 
-/// A connection whose writes are counted.
-pub(super) struct Counted<T> {
-    stream: T,
+/// The body of an answer, handed out in pieces that are counted.
+pub(super) struct Paced {
+    body: Body,
+    /// What was taken from the body and not handed out yet.
+    rest: Bytes,
     activity: Arc<Activity>,
 }
 
-impl<T> Counted<T> {
-    pub(super) fn new(stream: T, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
-    }
-
-    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.activity.writes.fetch_add(1, Relaxed);
-        }
-        written
+impl Paced {
+    pub(super) fn new(body: Body, activity: Arc<Activity>) -> Self {
+        let rest = Bytes::new();
+        Self { body, rest, activity }
     }
 }
 
-impl<T: Read + Unpin> Read for Counted<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
+impl hyper::body::Body for Paced {
+    type Data = Bytes;
+    type Error = <Body as hyper::body::Body>::Error;
 
-impl<T: Write + Unpin> Write for Counted<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.count(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
+    fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.count(written)
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        self.activity.pieces.fetch_add(1, Relaxed);
+        let length = self.rest.len().min(PIECE_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (of_body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(of_body.lower() + rest);
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::body::full;
+    use http_body_util::BodyExt;
+    use hyper::body::Body as _;
 
     const PATIENCE: Patience = Patience {
         first_request: Duration::from_secs(10),
@@ -202,18 +208,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pongs_are_no_request() {
-        let begin = Instant::now();
-        let mut watched = watched(begin);
-        for second in 1..=10 {
-            watched.activity.writes.fetch_add(1, Relaxed);
-            assert!(!watched.is_overdue(begin + Duration::from_secs(second), PATIENCE));
-        }
-        watched.activity.writes.fetch_add(1, Relaxed);
-        assert!(watched.is_overdue(begin + Duration::from_secs(11), PATIENCE));
-    }
-
-    #[tokio::test]
     async fn a_request_in_flight_is_not_cut_off() {
         let begin = Instant::now();
         let mut watched = watched(begin);
@@ -230,10 +224,24 @@ mod tests {
         let mut watched = watched(begin);
         drop(watched.activity.request());
         for minute in 1..10 {
-            watched.activity.writes.fetch_add(1, Relaxed);
+            watched.activity.pieces.fetch_add(1, Relaxed);
             assert!(!watched.is_overdue(begin + Duration::from_secs(59 * minute), PATIENCE));
         }
         assert!(watched.is_overdue(begin + Duration::from_secs(59 * 9 + 61), PATIENCE));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_handed_out_in_pieces_and_whole() {
+        let whole: Vec<u8> = (0..PIECE_BYTES * 2 + 5).map(|number| number as u8).collect();
+        let activity: Arc<Activity> = Arc::default();
+        let mut paced = Paced::new(full(Bytes::from(whole.clone())), Arc::clone(&activity));
+        let mut sent = Vec::new();
+        while !paced.is_end_stream() {
+            assert_eq!(paced.size_hint().exact(), Some((whole.len() - sent.len()) as u64));
+            sent.extend(paced.frame().await.unwrap().unwrap().into_data().unwrap());
+        }
+        assert_eq!((sent == whole, activity.pieces.load(Relaxed)), (true, 3));
+        assert!(paced.frame().await.is_none());
     }
 
     #[tokio::test]

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use hyper::header::{
-    ACCEPT, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json as json_value};
 
@@ -373,11 +371,11 @@ pub(super) fn precondition_failed(detail: &'static str) -> Problem {
     Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
 }
 
-/// 400: `If-None-Match` only makes sense where something is read.
-pub(super) fn unsupported_condition() -> Problem {
+/// 400: a condition that makes no sense here is not ignored, which would do what the client asked not to do.
+pub(super) fn unsupported_condition(condition: HeaderName, place: &str) -> Problem {
     Problem::bad_request(
         "unsupported_condition",
-        format!("{IF_NONE_MATCH} is understood on GET and HEAD only"),
+        format!("{condition} is understood {place} only"),
     )
 }
 

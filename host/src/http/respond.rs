@@ -10,23 +10,27 @@ use super::media::Format;
 use super::problem::{self, Problem};
 use super::request::Request;
 use super::{conditional, query, render, xml};
+use crate::capabilities::json::print as printed;
 use crate::capabilities::model::{Document, Page};
 use crate::dispatch::Reply;
+
+/// A longer text is not converted between other requests.
+const MAX_INLINE_BYTES: usize = 64 << 10;
 
 /// Says that the answer was given before, under the same idempotency key.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answer to a single operation on a resource.
-pub(super) fn reply(
+pub(super) async fn reply(
     request: &Request,
     resource: &str,
     reply: &Reply,
     replayed: bool,
 ) -> Result<Response<Body>, Problem> {
     let mut response = match reply {
-        Reply::Page(page) => list(request, page)?,
-        Reply::Document(document) => one(request, document)?,
-        Reply::Created(document) => created(request, resource, document)?,
+        Reply::Page(page) => list(request, page).await?,
+        Reply::Document(document) => one(request, document).await?,
+        Reply::Created(document) => created(request, resource, document).await?,
         Reply::Deleted => no_content(),
     };
     if replayed {
@@ -42,10 +46,10 @@ pub(super) fn mark_replayed(response: &mut Response<Body>) {
         .insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
 }
 
-fn one(request: &Request, document: &Document) -> Result<Response<Body>, Problem> {
+async fn one(request: &Request, document: &Document) -> Result<Response<Body>, Problem> {
     let tag = conditional::entity_tag(document.revision, request.format);
     if !matches!(request.head.method, Method::GET | Method::HEAD) {
-        let mut response = json(request.format, render::document(document))?;
+        let mut response = json(request.format, render::document(document)).await?;
         response.headers_mut().insert(ETAG, tag);
         return Ok(response);
     }
@@ -64,7 +68,7 @@ fn one(request: &Request, document: &Document) -> Result<Response<Body>, Problem
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        json(request.format, render::document(document))?
+        json(request.format, render::document(document)).await?
     };
     // A cache may keep it, but must ask each time whether it still holds.
     response
@@ -74,8 +78,8 @@ fn one(request: &Request, document: &Document) -> Result<Response<Body>, Problem
     Ok(response)
 }
 
-fn created(request: &Request, resource: &str, document: &Document) -> Result<Response<Body>, Problem> {
-    let mut response = json(request.format, render::document(document))?;
+async fn created(request: &Request, resource: &str, document: &Document) -> Result<Response<Body>, Problem> {
+    let mut response = json(request.format, render::document(document)).await?;
     *response.status_mut() = StatusCode::CREATED;
     let tag = conditional::entity_tag(document.revision, request.format);
     response.headers_mut().insert(ETAG, tag);
@@ -90,8 +94,8 @@ pub(super) fn location(resource: &str, document: &Document) -> String {
     format!("/api/{resource}/{}", document.id)
 }
 
-fn list(request: &Request, page: &Page) -> Result<Response<Body>, Problem> {
-    let mut response = json(request.format, render::page(page))?;
+async fn list(request: &Request, page: &Page) -> Result<Response<Body>, Problem> {
+    let mut response = json(request.format, render::page(page)).await?;
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -113,10 +117,10 @@ pub(super) fn no_content() -> Response<Body> {
 }
 
 /// A JSON text in the format that the client asked for.
-pub(super) fn json(format: Format, text: Vec<u8>) -> Result<Response<Body>, Problem> {
+pub(super) async fn json(format: Format, text: Vec<u8>) -> Result<Response<Body>, Problem> {
     let (media_type, bytes) = match format {
         Format::Json => ("application/json", Bytes::from(text)),
-        Format::Xml => ("application/xml", Bytes::from(xml_of(&text)?)),
+        Format::Xml => ("application/xml", Bytes::from(xml_of(text).await?)),
     };
     let mut response = Response::new(body::full(bytes));
     response.headers_mut().reserve(12);
@@ -127,16 +131,26 @@ pub(super) fn json(format: Format, text: Vec<u8>) -> Result<Response<Body>, Prob
 }
 
 /// A JSON value in the format that the client asked for.
-pub(super) fn value(format: Format, value: &Value) -> Result<Response<Body>, Problem> {
-    json(format, value.to_string().into_bytes())
+pub(super) async fn value(format: Format, value: &Value) -> Result<Response<Body>, Problem> {
+    json(format, printed(value).into_bytes()).await
 }
 
-fn xml_of(text: &[u8]) -> Result<String, Problem> {
-    let value = serde_json::from_slice(text).map_err(|error| {
+/// The XML of a JSON text; a long one is made on a thread where that holds up nobody.
+async fn xml_of(text: Vec<u8>) -> Result<String, Problem> {
+    let length = text.len();
+    let convert = move || serde_json::from_slice(&text).map(|value| xml::to_xml(&value));
+    let converted = if length <= MAX_INLINE_BYTES {
+        convert()
+    } else {
+        tokio::task::spawn_blocking(convert).await.map_err(|error| {
+            tracing::error!(target: "http", %error, "an answer could not be made");
+            Problem::internal()
+        })?
+    };
+    converted.map_err(|error| {
         tracing::error!(target: "http", %error, "a stored body is not JSON");
         Problem::internal()
-    })?;
-    Ok(xml::to_xml(&value))
+    })
 }
 
 fn header(text: String) -> Result<HeaderValue, Problem> {

@@ -109,8 +109,8 @@ pub(super) async fn serve(
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
     match route {
-        Route::Healthz => health::alive(request),
-        Route::Readyz => health::ready(http, request),
+        Route::Healthz => health::alive(request).await,
+        Route::Readyz => health::ready(http, request).await,
         Route::Collection { resource } => handle::handle(http, resource, None, request, body).await,
         Route::Document { resource, id } => handle::handle(http, resource, Some(id), request, body).await,
         Route::Batch => batch::handle(http, request, body).await,

@@ -1,7 +1,7 @@
 //! What happens around every handler, in this order:
 //!
 //! 1. the request gets its id, so that whatever follows can be found in the log;
-//! 2. limits and the shape of the path are checked, before anything is looked up;
+//! 2. limits and the shape of the head are checked (`head.rs`), before anything is looked up;
 //! 3. the route and its method are found (404, 405, OPTIONS), then the format of the answer (406);
 //! 4. the handler runs; its panic is an answer like others;
 //! 5. the answer is compressed, loses its body for HEAD, and gets the headers that every answer has.
@@ -24,10 +24,7 @@ use super::problem::Problem;
 use super::request::Request;
 use super::router::{self, Surface};
 use super::trace::{self, TRACEPARENT, X_REQUEST_ID};
-use super::{Http, compress};
-
-/// The longest path with its query string.
-const MAX_TARGET_BYTES: usize = 8 << 10;
+use super::{Http, compress, head};
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(http: &Http, surface: Surface, request: hyper::Request<Incoming>) -> Response<Body> {
@@ -66,7 +63,7 @@ async fn serve(
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
     let head = &request.head;
-    check_size(http, request)?;
+    head::check(head, &http.server)?;
     if head.method == Method::OPTIONS && head.uri.path() == "*" {
         return Ok(options("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
@@ -81,34 +78,6 @@ async fn serve(
         return Err(Problem::not_acceptable());
     }
     router::serve(http, route, request, body).await
-}
-
-/// hyper has limits of its own, above these; it answers without a body, so these come first.
-fn check_size(http: &Http, request: &Request) -> Result<(), Problem> {
-    let head = &request.head;
-    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if target > MAX_TARGET_BYTES {
-        let detail = format!("path and query have at most {MAX_TARGET_BYTES} bytes");
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail));
-    }
-    let bytes: usize = head
-        .headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    let (limit_bytes, limit_count) = (
-        http.server.header_kib as usize * 1024,
-        http.server.header_count as usize,
-    );
-    if bytes > limit_bytes || head.headers.len() > limit_count {
-        let detail = format!("a request has at most {limit_count} header fields, of {limit_bytes} bytes together");
-        return Err(Problem::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "header_too_large",
-            detail,
-        ));
-    }
-    Ok(())
 }
 
 fn options(allow: &'static str) -> Response<Body> {

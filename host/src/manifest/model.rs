@@ -85,6 +85,19 @@ pub struct Access {
     pub delete: AccessWord,
 }
 
+impl Access {
+    /// The same word for every action.
+    pub fn all(word: AccessWord) -> Self {
+        Self {
+            list: word,
+            read: word,
+            create: word,
+            update: word,
+            delete: word,
+        }
+    }
+}
+
 /// One access word. The operator may do everything but what is for `nobody`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arbitrary::Unstructured;
+use portcullis_tests::Random;
 use wasm_encoder::{Component, ComponentSectionId, InstanceSection, ModuleArg, RawSection};
 use wasm_mutate::WasmMutate;
 use wasmparser::{Parser, Payload};
@@ -18,24 +19,6 @@ const DNA: usize = 32_768;
 thread_local! {
     /// Whether this thread is in one of the tools, whose panics are no news of the host.
     static IN_TOOL: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Random numbers that are the same for the same seed (splitmix64).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).expect("it is below a usize")
-    }
 }
 
 /// How a mutant was made.

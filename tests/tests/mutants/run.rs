@@ -210,19 +210,12 @@ fn sandbox(directory: &TempDir, name: &str, compiler: Compiler) -> Arc<Sandbox> 
 
 /// A collection that is open to all.
 fn resource() -> Resource {
-    let anyone = AccessWord::Anyone;
     Resource {
         name: COLLECTION.to_owned(),
         schema: Arc::new(json!({ "type": "object" })),
         indexes: Vec::new(),
         unique: Vec::new(),
-        access: Access {
-            list: anyone,
-            read: anyone,
-            create: anyone,
-            update: anyone,
-            delete: anyone,
-        },
+        access: Access::all(AccessWord::Anyone),
     }
 }
 

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs;
 use std::path::Path;
 
-use crate::random::Random;
+use portcullis_tests::Random;
+
 use crate::trace::{Event, Trace};
 
 const SECTOR: u64 = 512;

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use portcullis::storage::disk;
 use portcullis::storage::engine::{Commit, Engine, Key, Outcome, Put};
 use portcullis::storage::keyspace;
+use portcullis_tests::Random;
 
-use crate::random::Random;
 use crate::trace::MARK;
 
 /// Few, so that values are replaced and removed, and sled takes its segments again.

@@ -87,7 +87,10 @@ impl Schema {
     /// What a field of the body is, dotted for nested objects; `None` where the schema knows no such field.
     pub fn field(&self, path: &str) -> Option<FieldKind> {
         let mut level = self.parts(&[&self.text]);
-        for name in path.split('.') {
+        for (depth, name) in path.split('.').enumerate() {
+            if depth > 0 && !self.may_be_object(&level) {
+                return None;
+            }
             let described: Vec<&Value> = level
                 .iter()
                 .filter_map(|part| part.get("properties")?.get(name))
@@ -126,6 +129,14 @@ impl Schema {
             array: !self.exclude(&level, "array"),
             null: !is_required || !self.exclude(&level, "null"),
         }
+    }
+
+    fn may_be_object(&self, parts: &[&Value]) -> bool {
+        let kinds: Vec<FieldKind> = parts.iter().flat_map(|part| self.kinds_of_part(part)).collect();
+        kinds.is_empty()
+            || kinds
+                .iter()
+                .any(|kind| matches!(kind, FieldKind::Object | FieldKind::Any))
     }
 
     fn exclude(&self, parts: &[&Value], kind: &str) -> bool {
@@ -257,6 +268,8 @@ mod tests {
             (Some(FieldKind::Any), Some(FieldKind::Any))
         );
         assert_eq!((kind("colour"), kind("maker.colour")), (None, None));
+        // Nothing is in what is no object.
+        assert_eq!((kind("name.x"), kind("tags.x"), kind("price.x.y")), (None, None, None));
     }
 
     #[test]

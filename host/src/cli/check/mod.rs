@@ -42,13 +42,13 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.files.load()?;
+        let wasm = std::fs::read(&self.file)
+            .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", self.file.display())))?;
         let folder = match &self.manifest {
             Some(folder) => folder.clone(),
             None => manifest_folder(&self.file)?,
         };
         let manifest = Manifest::load(&folder)?;
-        let wasm = std::fs::read(&self.file)
-            .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", self.file.display())))?;
         let guest = block_on(load(wasm.into(), &config))?;
         let grant = config.grants.get(&manifest.name).cloned().unwrap_or_default();
         let report = Report {

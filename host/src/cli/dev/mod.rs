@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::options::Host;
+use super::output::note;
 use super::{serve, toolchain};
 use crate::app::{Addresses, Seeding};
 use crate::config::{Config, EngineKind};
@@ -51,9 +52,9 @@ fn build(plugins: &Path) -> Result<(), Failure> {
         );
         return Err(Failure::Failed(reason));
     }
-    toolchain::ensure_wasm_target(&mut |step| eprintln!("{step}"))
+    toolchain::ensure_wasm_target(&mut |step| note(step))
         .and_then(|()| {
-            eprintln!("building the plugins in {}", plugins.display());
+            note(&format!("building the plugins in {}", plugins.display()));
             toolchain::build_workspace(plugins)
         })
         .map_err(|error| Failure::Failed(error.to_string()))

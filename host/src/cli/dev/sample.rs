@@ -6,6 +6,7 @@ use crate::app::Addresses;
 use crate::cli::admin::{self, Admin};
 use crate::cli::failure::Failure;
 use crate::cli::import::{self, Renames};
+use crate::cli::output::note;
 
 /// Imports every sample of the plugins.
 pub(super) async fn load(addresses: &Addresses, data: &Path, plugins: &Path) -> Result<(), Failure> {
@@ -14,9 +15,9 @@ pub(super) async fn load(addresses: &Addresses, data: &Path, plugins: &Path) -> 
         let Some(resource) = file.file_stem().and_then(|stem| stem.to_str()) else {
             continue;
         };
-        eprintln!("loading the sample {}", file.display());
+        note(&format!("loading the sample {}", file.display()));
         let outcome = import::file(&admin, resource, &file, &renames(&file.with_extension("rename"))?).await?;
-        eprintln!("{outcome}");
+        note(&outcome.to_string());
     }
     Ok(())
 }

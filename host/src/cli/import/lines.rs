@@ -17,6 +17,9 @@ const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// The longest line; the host takes no larger document.
 const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What some programs begin a file of UTF-8 with; it is no part of the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Which members get another name, all at once: `a=b,b=c` moves `a` to `b` and what was `b` to `c`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::cli) struct Renames(BTreeMap<String, String>);
@@ -151,6 +154,9 @@ impl Lines {
             let limit = MAX_LINE_BYTES >> 20;
             let reason = format!("line {number} is longer than {limit} MiB: is this a file of JSON lines?");
             return Err(Failure::Failed(reason));
+        }
+        if number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
         }
         self.read += read;
         self.number += u64::from(read > 0);

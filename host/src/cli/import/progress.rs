@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::output::note;
+
 /// Without a terminal, a line is said each time so many lines have gone through.
 const LINES_PER_REPORT: u64 = 5_000;
 
@@ -31,7 +33,7 @@ impl Progress {
                 bar.set_position(bytes);
             }
             None if lines >= self.reported + LINES_PER_REPORT => {
-                eprintln!("{lines} lines");
+                note(&format!("{lines} lines"));
                 self.reported = lines;
             }
             None => {}
@@ -41,8 +43,8 @@ impl Progress {
     /// Says something about a line, above the bar.
     pub(super) fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
         }
     }
 

@@ -24,6 +24,14 @@ fn lines_keep_their_numbers_over_empty_ones() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let marked = lines("\u{feff}{\"a\":1}\n\u{feff}{\"a\":2}\n");
+    let batch = { marked }.batch(&Renames::default()).unwrap();
+    assert_eq!(batch.documents[0].document, json!({"a": 1}));
+    assert_eq!(batch.refused[0].line, 2);
+}
+
+#[test]
 fn a_line_that_is_no_object_is_refused_with_its_number_and_the_rest_goes_on() {
     let batch = lines("[1]\n{\n{\"a\":1}\n\u{1}\n").batch(&Renames::default()).unwrap();
     let refused: Vec<_> = batch

@@ -65,19 +65,19 @@ pub(in crate::http) fn operator(http: &Http, request: &Request) -> Result<Caller
 /// `GET /admin/api/plugins`
 pub(in crate::http) async fn plugins(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
     operator(http, request)?;
-    respond::value(request.format, &http.admin.plugins().await)
+    respond::value(request.format, &http.admin.plugins().await).await
 }
 
 /// `POST /admin/api/reload`
 pub(in crate::http) async fn reload(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
     operator(http, request)?;
-    respond::value(request.format, &http.admin.reload().await?)
+    respond::value(request.format, &http.admin.reload().await?).await
 }
 
 /// `GET /admin/api/verify`
 pub(in crate::http) async fn verify(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
     operator(http, request)?;
-    respond::value(request.format, &http.admin.verify().await?)
+    respond::value(request.format, &http.admin.verify().await?).await
 }
 
 /// `GET /admin/api/backup`

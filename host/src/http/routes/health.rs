@@ -9,12 +9,12 @@ use crate::http::request::Request;
 use crate::http::{Http, respond};
 
 /// Whether the process runs: if nobody answers, restart it.
-pub(in crate::http) fn alive(request: &Request) -> Result<Response<Body>, Problem> {
-    respond::value(request.format, &json!({"status": "ok"}))
+pub(in crate::http) async fn alive(request: &Request) -> Result<Response<Body>, Problem> {
+    respond::value(request.format, &json!({"status": "ok"})).await
 }
 
 /// Whether to send requests here: not while draining, and not while the store takes no writes.
-pub(in crate::http) fn ready(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+pub(in crate::http) async fn ready(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
     if http.is_draining() {
         return Err(Problem::unavailable("draining", "the host is shutting down", 5));
     }
@@ -22,5 +22,5 @@ pub(in crate::http) fn ready(http: &Http, request: &Request) -> Result<Response<
         tracing::warn!(target: "http", reason, "not ready");
         return Err(Problem::unavailable("not_ready", "the store is not available", 5));
     }
-    respond::value(request.format, &json!({"status": "ready"}))
+    respond::value(request.format, &json!({"status": "ready"})).await
 }

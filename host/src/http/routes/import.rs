@@ -41,7 +41,9 @@ pub(in crate::http) async fn import(
         ..limits
     };
     let bytes = body::read(&request.head.headers, incoming, limits).await?;
-    let documents = match json::parse(&bytes)? {
+    // So many documents take a while to parse.
+    let parsed = tokio::task::spawn_blocking(move || json::parse(&bytes)).await;
+    let documents = match parsed.map_err(|_| Problem::internal())?? {
         Value::Array(documents) if documents.len() <= MAX_DOCUMENTS => documents,
         _ => {
             let detail = format!("the body must be an array of at most {MAX_DOCUMENTS} objects");
@@ -57,7 +59,7 @@ pub(in crate::http) async fn import(
     let described = described
         .map(|(index, outcome)| describe(index, outcome, request))
         .collect();
-    respond::value(request.format, &Value::Array(described))
+    respond::value(request.format, &Value::Array(described)).await
 }
 
 async fn create(
