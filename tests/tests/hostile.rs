@@ -214,6 +214,14 @@ fn what_can_not_be_installed_is_named_and_its_neighbours_are_served() {
     for (_, name, path, reason) in refused {
         host.get(path).expect_problem(404, "not_found");
         host.wait_for_log(reason);
+        let plugins = host.admin().get("/admin/api/plugins").expect(200).json();
+        let listed = plugins
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|plugin| plugin["name"] == name);
+        let listed = listed.and_then(|plugin| plugin["refused"].as_str()).unwrap_or_default();
+        assert!(listed.contains(reason), "{name} in {plugins}");
         let folder = host.setup().plugins().join(name);
         let output = Command::new(portcullis_tests::binary())
             .arg("check")

@@ -17,20 +17,30 @@ use crate::storage::engine::{Key, MAX_SCAN_ROWS, Scan};
 use crate::storage::keyspace;
 
 use super::files::hex;
+use super::seed::Refused;
 use super::{Reload, maintenance};
 
 /// What the admin API can have done.
 pub(super) struct Admin {
     dispatch: Arc<Dispatch>,
+    /// What could not run when the host started.
+    refused: Vec<Refused>,
     config: ArcSwap<Config>,
     reload: Reload,
     clock: Arc<dyn Clock>,
 }
 
 impl Admin {
-    pub(super) fn new(dispatch: Arc<Dispatch>, config: Arc<Config>, reload: Reload, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        dispatch: Arc<Dispatch>,
+        refused: Vec<Refused>,
+        config: Arc<Config>,
+        reload: Reload,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             dispatch,
+            refused,
             config: ArcSwap::new(config),
             reload,
             clock,
@@ -65,7 +75,11 @@ impl AdminActions for Admin {
                 "denied": denied,
             })
         });
-        Value::Array(plugins.collect())
+        Value::Array(
+            plugins
+                .chain(self.refused.iter().map(|refused| json!(refused)))
+                .collect(),
+        )
     }
 
     async fn reload(&self) -> Result<Value, AdminError> {

@@ -136,10 +136,11 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
         config: Arc::clone(&config),
     };
     let dispatch = Arc::new(Dispatch::new(parts));
-    seed::install_all(&dispatch, &plugins, seeding, &config.sandbox, clock.now_ms()).await?;
+    let refused = seed::install_all(&dispatch, &plugins, seeding, &config.sandbox, clock.now_ms()).await?;
 
     let admin = Arc::new(Admin::new(
         Arc::clone(&dispatch),
+        refused,
         Arc::clone(&config),
         reload,
         Arc::clone(&clock),

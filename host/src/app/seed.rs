@@ -26,16 +26,26 @@ pub enum Seeding {
     DirectoryWins,
 }
 
-/// Installs what is to run, and stores what was not stored yet. A plugin that can't run is named in the log with the reason;
-/// the others are served, and so is the stored version of the same plugin.
+/// A version of a plugin that can't run.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(super) struct Refused {
+    name: String,
+    version: String,
+    /// Why not, with every reason.
+    refused: String,
+}
+
+/// Installs what is to run, and stores what was not stored yet. A plugin that can't run is named in the log and in what is
+/// returned; the others are served, and so is the stored version of the same plugin.
 pub(super) async fn install_all(
     dispatch: &Dispatch,
     directory: &Path,
     seeding: Seeding,
     limits: &Sandbox,
     now_ms: u64,
-) -> Result<(), StartError> {
+) -> Result<Vec<Refused>, StartError> {
     let engine = dispatch.engine();
+    let mut refused = Vec::new();
     let mut stored = versions::names(engine, now_ms).await?;
     for folder in folders(directory)? {
         let manifest = Manifest::load(&folder).map_err(|error| StartError::Plugin(error.to_string()))?;
@@ -46,7 +56,8 @@ pub(super) async fn install_all(
         let name = manifest.name.clone();
         let component = component(directory, &folder, &name, limits)?;
         let version = Version { manifest, component };
-        if !install(dispatch, &version).await {
+        if let Err(reason) = install(dispatch, &version).await {
+            refused.push(reason);
             continue;
         }
         let is_new = match versions::stored(engine, &name, now_ms).await? {
@@ -60,26 +71,34 @@ pub(super) async fn install_all(
     }
     for name in stored {
         if let Some(version) = versions::stored(engine, &name, now_ms).await? {
-            install(dispatch, &version).await;
+            refused.extend(install(dispatch, &version).await.err());
         }
     }
-    Ok(())
+    Ok(refused)
 }
 
-/// Whether the plugin runs now.
-async fn install(dispatch: &Dispatch, version: &Version) -> bool {
-    let installed = dispatch
+/// Has the plugin run from now on.
+async fn install(dispatch: &Dispatch, version: &Version) -> Result<(), Refused> {
+    let Manifest {
+        name, version: number, ..
+    } = &version.manifest;
+    match dispatch
         .install(version.manifest.clone(), version.component.clone())
-        .await;
-    match &installed {
-        Ok(installed) => tracing::info!(
-            target: "plugins", plugin = %installed.name, version = %installed.version, resources = ?installed.resources, "runs"
-        ),
-        Err(failure) => tracing::error!(
-            target: "plugins", plugin = %version.manifest.name, version = %version.manifest.version, reason = %failure, "is not served"
-        ),
+        .await
+    {
+        Ok(installed) => {
+            tracing::info!(target: "plugins", plugin = %name, version = %number, resources = ?installed.resources, "runs");
+            Ok(())
+        }
+        Err(failure) => {
+            tracing::error!(target: "plugins", plugin = %name, version = %number, reason = %failure, "is not served");
+            Err(Refused {
+                name: name.clone(),
+                version: number.to_string(),
+                refused: failure.to_string(),
+            })
+        }
     }
-    installed.is_ok()
 }
 
 /// The folders that hold a plugin, by name.

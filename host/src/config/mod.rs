@@ -21,7 +21,7 @@ pub use grants::Grant;
 pub use log::{Log, LogFormat};
 pub use plugins::PluginConfig;
 pub use request::Request;
-pub use sandbox::Sandbox;
+pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
 use serde::Deserialize;
 pub use server::Server;
 use toml::Spanned;

@@ -5,6 +5,9 @@ use serde::Deserialize;
 use super::reading::{RawNumber, number};
 use crate::manifest::Source;
 
+/// The largest component that can be stored: a version of a plugin is one commit, which takes 64 MiB with the manifest.
+pub const MAX_COMPONENT_MIB: u32 = 56;
+
 /// How many instances there are, and what compiling a plugin may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sandbox {
@@ -26,7 +29,7 @@ impl Default for Sandbox {
     fn default() -> Self {
         Self {
             instances: 512,
-            component_mib: 64,
+            component_mib: MAX_COMPONENT_MIB,
             code_mib: 256,
             compile_memory_mib: 4_096,
             compile_cpu_s: 120,
@@ -50,7 +53,12 @@ pub(super) struct Raw {
 pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Sandbox {
     let mut sandbox = Sandbox::default();
     number(raw.instances, 1..=16_384, &mut sandbox.instances, source);
-    number(raw.component_mib, 1..=512, &mut sandbox.component_mib, source);
+    number(
+        raw.component_mib,
+        1..=MAX_COMPONENT_MIB,
+        &mut sandbox.component_mib,
+        source,
+    );
     number(raw.code_mib, 1..=2_048, &mut sandbox.code_mib, source);
     // Less does not even start the compiler.
     number(

@@ -31,7 +31,12 @@ impl Documents<'_> {
             let mut behind = None;
             loop {
                 let rows = self
-                    .rows(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward)
+                    .rows(
+                        counted as usize,
+                        (range, Direction::Forward),
+                        behind.as_ref(),
+                        MAX_SCAN_ROWS,
+                    )
                     .await?;
                 counted += rows.len() as u64;
                 if counted > MAX_COUNTED {

@@ -72,7 +72,8 @@ impl Matching {
 /// What a query has examined.
 #[derive(Default)]
 pub struct Effort {
-    rows: usize,
+    /// Rows so far.
+    pub rows: usize,
     bytes: usize,
 }
 

@@ -158,7 +158,9 @@ impl Documents<'_> {
                 EXAMINED_AT_A_TIME
             };
             let rows = rows.min(EXAMINED_AT_A_TIME);
-            let scanned = self.rows(range, behind.as_ref(), rows, direction).await?;
+            let scanned = self
+                .rows(effort.rows, (range, direction), behind.as_ref(), rows)
+                .await?;
             let (examined, exhausted) = (scanned.len(), scanned.len() < rows);
             behind = scanned.last().map(|(key, _)| key.clone());
             let documents = self.documents_of(path, scanned).await?;
@@ -223,7 +225,12 @@ impl Documents<'_> {
             let mut behind = None;
             loop {
                 let rows = self
-                    .rows(range, behind.as_ref(), EXAMINED_AT_A_TIME, Direction::Forward)
+                    .rows(
+                        effort.rows,
+                        (range, Direction::Forward),
+                        behind.as_ref(),
+                        EXAMINED_AT_A_TIME,
+                    )
                     .await?;
                 let exhausted = rows.len() < EXAMINED_AT_A_TIME;
                 behind = rows.last().map(|(key, _)| key.clone());
@@ -282,15 +289,15 @@ impl Documents<'_> {
         self.load(ids).await
     }
 
-    /// The next rows of a range. Between two pages of them others may run.
+    /// Rows of a range behind a key. A query that has read others `before` lets other calls run in between.
     pub(super) async fn rows(
         &mut self,
-        range: &Range,
+        before: usize,
+        (range, direction): (&Range, Direction),
         behind: Option<&Key>,
         limit: usize,
-        direction: Direction,
     ) -> Result<Vec<(Key, Bytes)>, Ended> {
-        if behind.is_some() {
+        if before > 0 {
             tokio::task::yield_now().await;
         }
         self.transaction.scan(range, behind, limit, direction).await
