@@ -1,5 +1,10 @@
 //! The commands that talk to a running host, whose part a few lines of plain code play here.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps says where it failed, helpers included"
+)]
+
 mod common;
 
 use std::fs;

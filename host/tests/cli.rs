@@ -1,5 +1,10 @@
 //! The command line: help, exit codes, and what is said about mistakes.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps says where it failed, helpers included"
+)]
+
 mod common;
 
 use std::fs;

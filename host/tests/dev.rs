@@ -1,5 +1,10 @@
 //! What `portcullis dev` does before it serves, with scripts in the place of rustc, rustup and cargo.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps says where it failed, helpers included"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

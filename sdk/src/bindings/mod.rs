@@ -16,7 +16,8 @@
 #![allow(
     clippy::uninlined_format_args,
     clippy::semicolon_if_nothing_returned,
-    clippy::needless_pass_by_value
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used
 )]
 
 #[rustfmt::skip]
