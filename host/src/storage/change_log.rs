@@ -17,6 +17,9 @@ use super::keyspace;
 /// The most consumers of one store.
 pub const MAX_CONSUMERS: usize = 100;
 
+/// The most entries that `trim` removes at a time: readers wait while a commit is applied.
+pub const TRIMMED_AT_A_TIME: usize = 256;
+
 /// While nobody is registered, the entries of this many commits are kept, for whoever looks into them by hand.
 const TAIL: Sequence = 10_000;
 
@@ -89,8 +92,7 @@ pub async fn unregister(engine: &Arc<dyn Engine>, name: &str, now_ms: u64) -> Re
     engine.commit(commit).await.housekeeping().map(|_| ())
 }
 
-/// Removes up to one page of entries that every consumer has acknowledged, and says how many went: a worker calls it until
-/// that is none.
+/// Removes up to `TRIMMED_AT_A_TIME` entries that every consumer has acknowledged, and says how many went.
 ///
 /// Nothing needs to be checked by the commit: positions only move on, and a consumer that registers meanwhile starts behind
 /// everything that is removed.
@@ -106,7 +108,7 @@ pub async fn trim(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<usize, Unavai
         .min()
         .unwrap_or_else(|| seen.applied.saturating_sub(TAIL));
     let range = keyspace::changes(0, until);
-    let entries = engine.scan(&Scan::keys(range, MAX_SCAN_ROWS)).await?.data;
+    let entries = engine.scan(&Scan::keys(range, TRIMMED_AT_A_TIME)).await?.data;
     let deletes: Vec<Key> = entries.into_iter().map(|(key, _)| key).collect();
     let removed = deletes.len();
     if removed == 0 {

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use super::engine::{Commit, Engine, MAX_SCAN_ROWS, Reads, Scan, Unavailable};
+use super::engine::{Commit, Engine, Reads, Scan, Unavailable};
 use super::keyspace;
 
-/// Removes up to one page of expired values, and says how many went. Called again and again by a worker: what changes
+/// The most values that `expire` removes at a time: readers wait while a commit is applied.
+pub const EXPIRED_AT_A_TIME: usize = 256;
+
+/// Removes up to `EXPIRED_AT_A_TIME` expired values, and says how many went. Called again and again by a worker: what changes
 /// under its hands it leaves for the next time.
 pub async fn expire(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<usize, Unavailable> {
     let due = engine
-        .scan(&Scan::keys(keyspace::expiries(now_ms), MAX_SCAN_ROWS))
+        .scan(&Scan::keys(keyspace::expiries(now_ms), EXPIRED_AT_A_TIME))
         .await?
         .data;
     let keys: Vec<_> = due

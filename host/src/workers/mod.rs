@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::capabilities::catalogue::{Catalogue, build_indexes};
+use crate::storage::change_log::{self, TRIMMED_AT_A_TIME};
 use crate::storage::clock::Clock;
-use crate::storage::engine::Engine;
-use crate::storage::{change_log, expiry};
+use crate::storage::engine::{Engine, Unavailable};
+use crate::storage::expiry::{self, EXPIRED_AT_A_TIME};
 
-/// How long a worker rests when there is nothing to do, or when something went wrong.
+/// How long a worker rests when there is little to do, or when something went wrong.
 const REST: Duration = Duration::from_secs(5);
 
 /// The workers of a host; dropping this ends them, at any moment without harm.
@@ -39,28 +40,29 @@ async fn indexes(catalogue: Arc<Catalogue>, clock: Arc<dyn Clock>) {
     }
 }
 
-/// Removes what has expired, page by page.
+/// Removes what has expired.
 async fn expiry(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) {
-    loop {
-        match expiry::expire(&engine, clock.now_ms()).await {
-            Ok(0) => tokio::time::sleep(REST).await,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::error!(target: "workers", %error, "expired values stay; trying again");
-                tokio::time::sleep(REST).await;
-            }
-        }
-    }
+    let expire = || expiry::expire(&engine, clock.now_ms());
+    page_by_page("expired values stay", EXPIRED_AT_A_TIME, expire).await;
 }
 
-/// Trims the change log behind its consumers, page by page.
+/// Trims the change log behind its consumers.
 async fn trim(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) {
+    let trim = || change_log::trim(&engine, clock.now_ms());
+    page_by_page("the change log is not trimmed", TRIMMED_AT_A_TIME, trim).await;
+}
+
+/// Removes page by page, and rests where there was less than a page: what comes bit by bit goes in few commits.
+async fn page_by_page<F>(failed: &'static str, page: usize, mut remove: impl FnMut() -> F)
+where
+    F: Future<Output = Result<usize, Unavailable>>,
+{
     loop {
-        match change_log::trim(&engine, clock.now_ms()).await {
-            Ok(0) => tokio::time::sleep(REST).await,
-            Ok(_) => {}
+        match remove().await {
+            Ok(removed) if removed >= page => {}
+            Ok(_) => tokio::time::sleep(REST).await,
             Err(error) => {
-                tracing::error!(target: "workers", %error, "the change log is not trimmed; trying again");
+                tracing::error!(target: "workers", %error, "{failed}; trying again");
                 tokio::time::sleep(REST).await;
             }
         }
