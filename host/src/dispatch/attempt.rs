@@ -14,7 +14,6 @@ use crate::capabilities::model::Problem;
 use crate::manifest::Action;
 use crate::sandbox::{self, Finished, Invocation, Seed};
 use crate::storage::engine::Key;
-use crate::storage::keyspace;
 use crate::storage::transaction::{Ended, Transaction};
 
 use super::call::{Call, Work};
@@ -26,8 +25,6 @@ use crate::policy::Permit;
 
 /// The most bytes of bodies that the answer to one request has, that of a batch included.
 const MAX_ANSWER_BYTES: usize = 16 * 1_024 * 1_024;
-/// The largest answer that is kept under an idempotency key: nobody's quota counts it.
-const MAX_KEPT_BYTES: usize = 2 * 1_024 * 1_024;
 
 /// One call of a request.
 pub(super) struct Step {
@@ -59,9 +56,14 @@ impl Dispatch {
     pub(super) async fn attempt(&self, work: &Work) -> Result<Vec<Reply>, (usize, Stop)> {
         let transaction = Transaction::begin(Arc::clone(&self.parts.engine), self.parts.clock.now_ms());
         let (mut transaction, served) = self.serve_all(work, transaction).await;
-        let kept = served.and_then(|replies| keep_answer(work, &replies, &mut transaction).map(|()| replies));
-        // A failed commit is told of the last call, which is the only one of most requests.
+        // What fails behind the last call is told of it; it is the only one of most requests.
         let last = work.steps.len() - 1;
+        let kept = served.and_then(
+            |replies| match idempotency::keep(work, &replies.done, &mut transaction) {
+                Ok(()) => Ok(replies),
+                Err(stop) => Err((last, stop)),
+            },
+        );
         match kept {
             Ok(replies) => match transaction.commit().await {
                 Ok(_) => Ok(replies.done),
@@ -81,7 +83,7 @@ impl Dispatch {
         work: &Work,
         mut transaction: Transaction,
     ) -> (Transaction, Result<Replies, (usize, Stop)>) {
-        if let Err(stop) = refuse_answered(work, &mut transaction).await {
+        if let Err(stop) = idempotency::refuse_answered(work, &mut transaction).await {
             return (transaction, Err((0, stop)));
         }
         let mut replies = Replies::default();
@@ -138,30 +140,6 @@ impl Replies {
         self.done.push(reply);
         Ok(())
     }
-}
-
-/// Ends a request that was answered before, under the same idempotency key.
-async fn refuse_answered(work: &Work, transaction: &mut Transaction) -> Result<(), Stop> {
-    let Some(key) = &work.idempotency else { return Ok(()) };
-    match transaction.get(&keyspace::answer(&key.name)).await? {
-        Some(answer) => Err(Stop::Replay(answer)),
-        None => Ok(()),
-    }
-}
-
-/// Keeps the answer with what was written. A request that wrote nothing may as well be done again.
-fn keep_answer(work: &Work, replies: &Replies, transaction: &mut Transaction) -> Result<(), (usize, Stop)> {
-    let Some(key) = work.idempotency.as_ref().filter(|_| !transaction.is_read_only()) else {
-        return Ok(());
-    };
-    let kept = idempotency::record(key, &replies.done, transaction.now_ms());
-    if kept.answer.len() > MAX_KEPT_BYTES {
-        let limit_kib = MAX_KEPT_BYTES >> 10;
-        let reason = format!("the answer has more than the {limit_kib} KiB that are kept under an idempotency key");
-        return Err((work.steps.len() - 1, too_large(reason)));
-    }
-    transaction.keep_answer(kept);
-    Ok(())
 }
 
 impl Step {
@@ -270,6 +248,7 @@ impl From<Ended> for Stop {
         match ended {
             Ended::Conflict(keys) => Self::Conflict(keys),
             Ended::Duplicate(answer) => Self::Replay(answer),
+            Ended::Full(quota) if quota.namespace == idempotency::NAMESPACE => Failure::KeptAnswersFull.into(),
             Ended::Full(quota) => Failure::StorageFull {
                 limit_bytes: quota.limit_bytes,
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::capabilities::request::RequestInfo;
-use crate::policy::Permit;
+use crate::policy::{Caller, Permit};
 use crate::sandbox::Seed;
 use crate::storage::engine::Key;
 
@@ -36,12 +36,29 @@ pub struct Answer {
     pub replayed: bool,
 }
 
+/// So often a request that only reads is overtaken by writers before it has them wait.
+const OVERTAKEN: u32 = 2;
+
 /// The calls of one request, with what all attempts share.
 pub(super) struct Work {
     pub(super) steps: Vec<Step>,
     pub(super) idempotency: Option<IdempotencyKey>,
     pub(super) deadline: Instant,
     pub(super) seed: Seed,
+}
+
+impl Work {
+    /// Who calls: one caller for all calls of a request.
+    pub(super) fn caller(&self) -> &Caller {
+        self.steps
+            .first()
+            .map_or(&Caller::Anonymous, |step| step.permit.caller())
+    }
+
+    fn only_reads(&self) -> bool {
+        let reads = |step: &Step| matches!(step.call.operation, Operation::List(_) | Operation::Read { .. });
+        self.steps.iter().all(reads)
+    }
 }
 
 impl Dispatch {
@@ -87,8 +104,17 @@ impl Dispatch {
     pub(super) async fn until_done(&self, work: &Work) -> Result<Answer, (usize, Failure)> {
         let mut contended: BTreeSet<Key> = BTreeSet::new();
         let mut held = None;
+        let mut overtaken = 0;
         loop {
-            let (at, stop) = match self.attempt(work).await {
+            let pause = if overtaken >= OVERTAKEN && work.only_reads() {
+                let pause = tokio::time::timeout_at(work.deadline.into(), self.parts.engine.pause());
+                pause.await.map_err(|_| (0, Failure::Contention))?
+            } else {
+                None
+            };
+            let attempt = self.attempt(work).await;
+            drop(pause);
+            let (at, stop) = match attempt {
                 Ok(replies) => {
                     return Ok(Answer {
                         replies,
@@ -100,7 +126,10 @@ impl Dispatch {
             // The locks are taken in one order: so what is held is given back before more is taken.
             let was_retried = held.take().is_some();
             match stop {
-                Stop::Conflict(keys) => contended.extend(keys),
+                Stop::Conflict(keys) => {
+                    contended.extend(keys);
+                    overtaken += 1;
+                }
                 Stop::Replay(answer) => return idempotency::replay(work, &answer).map_err(|failure| (0, failure)),
                 // The time went into the attempts before this one.
                 Stop::Failed(Failure::Fault(Fault::Deadline)) if was_retried => return Err((at, Failure::Contention)),

@@ -43,6 +43,8 @@ pub enum Failure {
         /// The limit.
         limit_bytes: u64,
     },
+    /// No more answers are kept for this caller: 507.
+    KeptAnswersFull,
     /// The store takes no writes or can't be read: 503. The reason is in the log.
     Unavailable,
     /// Nobody knows whether the write survives: 503. The reason is in the log.

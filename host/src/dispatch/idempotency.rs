@@ -8,15 +8,52 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::capabilities::model::{Document, Page};
-use crate::storage::engine::Idempotency;
+use crate::policy::Caller;
+use crate::storage::engine::{Idempotency, Key};
 use crate::storage::keyspace;
+use crate::storage::transaction::Transaction;
 
+use super::attempt::Stop;
 use super::call::{Answer, Work};
 use super::failure::Failure;
 use super::operation::{IdempotencyKey, Reply};
 
 /// How long an answer is kept.
 const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Whose limit it is, in [`Quota::namespace`].
+pub(super) const NAMESPACE: &str = "kept answers";
+/// What is kept for one account, or for the operator: the largest answer, and all of them.
+const KNOWN: Room = Room {
+    answer_bytes: 2 << 20,
+    all_bytes: 256 << 20,
+};
+/// What is kept for all that are nobody, together: anybody may fill it.
+const ANYBODY: Room = Room {
+    answer_bytes: 64 << 10,
+    all_bytes: 64 << 20,
+};
+
+/// What may be kept for a holder of answers.
+struct Room {
+    answer_bytes: usize,
+    all_bytes: u64,
+}
+
+fn room(caller: &Caller) -> Room {
+    match caller {
+        Caller::Anonymous => ANYBODY,
+        Caller::Account(_) | Caller::Operator => KNOWN,
+    }
+}
+
+/// For whom an answer is kept. No account has either of the two ids that are none.
+fn holder(caller: &Caller) -> Uuid {
+    match caller {
+        Caller::Anonymous => Uuid::nil(),
+        Caller::Account(account) => account.id,
+        Caller::Operator => Uuid::max(),
+    }
+}
 
 /// The keys of requests that are being served.
 #[derive(Default)]
@@ -78,15 +115,49 @@ struct KeptDocument {
     body: String,
 }
 
+/// Ends a request that was answered before, under the same key.
+pub(super) async fn refuse_answered(work: &Work, transaction: &mut Transaction) -> Result<(), Stop> {
+    let Some(key) = &work.idempotency else { return Ok(()) };
+    match transaction.get(&answer_key(work, key)).await? {
+        Some(answer) => Err(Stop::Replay(answer)),
+        None => Ok(()),
+    }
+}
+
+/// Keeps the answer with what was written. A request that wrote nothing may as well be done again.
+pub(super) fn keep(work: &Work, replies: &[Reply], transaction: &mut Transaction) -> Result<(), Stop> {
+    let Some(key) = work.idempotency.as_ref().filter(|_| !transaction.is_read_only()) else {
+        return Ok(());
+    };
+    let caller = work.caller();
+    let Room {
+        answer_bytes,
+        all_bytes,
+    } = room(caller);
+    let kept = record(answer_key(work, key), key, replies, transaction.now_ms());
+    if kept.answer.len() > answer_bytes {
+        let limit_kib = answer_bytes >> 10;
+        let reason = format!("the answer has more than the {limit_kib} KiB that are kept under an idempotency key");
+        return Err(Failure::TooLarge(reason).into());
+    }
+    transaction.keep_answer(kept);
+    transaction.limit(keyspace::answers_quota(NAMESPACE, holder(caller), all_bytes));
+    Ok(())
+}
+
+fn answer_key(work: &Work, key: &IdempotencyKey) -> Key {
+    keyspace::answer(holder(work.caller()), &key.name)
+}
+
 /// What to keep of these replies.
-pub(super) fn record(key: &IdempotencyKey, replies: &[Reply], now_ms: u64) -> Idempotency {
+fn record(at: Key, key: &IdempotencyKey, replies: &[Reply], now_ms: u64) -> Idempotency {
     let kept = Kept {
         fingerprint: key.fingerprint,
         replies: replies.iter().map(KeptReply::from).collect(),
     };
     let answer = serde_json::to_vec(&kept).expect("plain data becomes JSON");
     Idempotency {
-        key: keyspace::answer(&key.name),
+        key: at,
         answer: Bytes::from(answer),
         expires_ms: now_ms + KEPT_MS,
     }

@@ -41,8 +41,9 @@ use self::admission::Gate;
 use self::idempotency::InFlight;
 use self::registry::Registry;
 
-/// How many reads the host itself serves at a time, and how many may wait.
-const HOST_READS: (u32, u32) = (1_024, 4_096);
+/// How many reads the host itself serves at a time, and how many may wait. They are work for the processor, so more at a
+/// time would only let everybody else wait for longer.
+const HOST_READS: (u32, u32) = (128, 1_024);
 
 /// What a dispatch works with.
 pub struct Parts {

@@ -8,6 +8,7 @@ use hyper::Response;
 use hyper::body::Body as _;
 use hyper::header::{CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue};
 
+use super::background;
 use super::body::{Body, full};
 use super::conditional;
 use super::media::{self, Coding};
@@ -55,7 +56,8 @@ async fn encode(coding: Coding, plain: &Bytes) -> io::Result<Bytes> {
         return encode_now(coding, plain);
     }
     let plain = plain.clone();
-    tokio::task::spawn_blocking(move || encode_now(coding, &plain)).await?
+    let encoded = background::run(move || encode_now(coding, &plain)).await;
+    encoded.unwrap_or_else(|problem| Err(io::Error::other(problem.code())))
 }
 
 /// The levels are those at which each coding is about as fast as the network.

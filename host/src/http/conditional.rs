@@ -47,7 +47,10 @@ fn condition(
     let mut revisions = Vec::new();
     let mut tags = 0;
     for line in headers.get_all(name) {
-        let mut rest = line.to_str().map_err(|_| malformed)?.trim();
+        // A list may have empty elements (RFC 9110, section 5.6.1.2).
+        let start = |rest: &'_ str| rest.len() - rest.trim_start_matches([',', ' ', '\t']).len();
+        let mut rest = line.to_str().map_err(|_| malformed)?.trim_end();
+        rest = &rest[start(rest)..];
         while !rest.is_empty() {
             let (tag, after) = take_tag(rest).ok_or(malformed)?;
             tags += 1;
@@ -55,7 +58,7 @@ fn condition(
                 return Err(malformed);
             }
             revisions.extend(matching(tag));
-            rest = after;
+            rest = &after[start(after)..];
         }
     }
     Ok(Some(Precondition::Revision(revisions)))
@@ -85,12 +88,13 @@ fn read_tag(tag: &str) -> Option<(u64, Format)> {
     let mut parts = tag.split('-');
     let digits = parts.next()?;
     let canonical = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let format = if parts.next() == Some("xml") {
-        Format::Xml
-    } else {
-        Format::Json
+    let (format, coding) = match parts.next() {
+        Some("xml") => (Format::Xml, parts.next()),
+        coding => (Format::Json, coding),
     };
-    Some((digits.parse().ok().filter(|_| canonical)?, format))
+    let known = coding.is_none_or(|name| Coding::ALL.iter().any(|coding| coding.name() == name));
+    let given_out = canonical && known && parts.next().is_none();
+    Some((digits.parse().ok().filter(|_| given_out)?, format))
 }
 
 /// The strong entity tag of a revision in a format.

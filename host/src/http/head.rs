@@ -42,17 +42,21 @@ fn check_size(head: &Parts, server: &Server) -> Result<(), Problem> {
     Ok(())
 }
 
-/// RFC 9112, section 3.2: HTTP/1.1 has exactly one `Host`, and it is one. HTTP/2 has `:authority` in its place, which hyper
-/// has checked.
+/// RFC 9112, section 3.2: HTTP/1.1 has exactly one `Host`, and it is one. HTTP/2 has `:authority` in its place, and a `Host`
+/// beside it must agree (RFC 9113, section 8.3.1).
 fn check_host(head: &Parts) -> Result<(), Problem> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());
+    let target = head.uri.authority().map(|target| target.as_str().as_bytes());
     let is_sound = match (first, second) {
-        (Some(host), None) => is_authority(host.as_bytes()),
+        (Some(host), None) => {
+            let agrees = head.version != Version::HTTP_2 || target.is_none_or(|target| target == host.as_bytes());
+            is_authority(host.as_bytes()) && agrees
+        }
         (None, _) => head.version != Version::HTTP_11,
         (Some(_), Some(_)) => false,
     };
-    if is_sound {
+    if is_sound && target.is_none_or(is_authority) {
         Ok(())
     } else {
         let detail = "a request has one Host header, which names a host and perhaps a port";
@@ -83,7 +87,11 @@ mod tests {
     use hyper::Request;
 
     fn checked(version: Version, headers: &[(&str, &str)]) -> Result<(), u16> {
-        let mut request = Request::builder().uri("/api/a").version(version);
+        checked_for("/api/a", version, headers)
+    }
+
+    fn checked_for(target: &str, version: Version, headers: &[(&str, &str)]) -> Result<(), u16> {
+        let mut request = Request::builder().uri(target).version(version);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -103,6 +111,12 @@ mod tests {
         assert_eq!(checked(Version::HTTP_11, &[("host", "a"), ("host", "a")]), Err(400));
         assert_eq!(checked(Version::HTTP_10, &[]), Ok(()));
         assert_eq!(checked(Version::HTTP_2, &[]), Ok(()));
+        assert_eq!(checked_for("http://a/b", Version::HTTP_2, &[("host", "a")]), Ok(()));
+        assert_eq!(checked_for("http://a/b", Version::HTTP_2, &[("host", "b")]), Err(400));
+        assert_eq!(
+            checked_for("http://u@a/b", Version::HTTP_11, &[("host", "a")]),
+            Err(400)
+        );
     }
 
     #[test]

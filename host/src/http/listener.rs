@@ -13,7 +13,7 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::patience::{Activity, Paced, Patience, Reaper};
+use super::patience::{Activity, Kept, Paced, Patience, Reaper};
 use super::router::Surface;
 use super::{Http, stack};
 
@@ -28,7 +28,9 @@ const HEAD_BUFFER_BYTES: usize = 256 << 10;
 const HEADERS_READ: usize = 4;
 
 /// Streams of one HTTP/2 connection.
-const MAX_STREAMS: u32 = 256;
+const MAX_STREAMS: u32 = 100;
+/// How many requests of one connection are served, or have answers that are not taken yet. Further streams wait.
+const SERVED_AT_A_TIME: usize = 16;
 
 /// Serves both listeners until `shutdown` resolves, then drains: `/readyz` says 503 at once, the API's listener accepts nothing
 /// new and its requests in flight finish, within the drain timeout; the admin listener goes last, so that the drain can
@@ -136,13 +138,16 @@ fn connection(
     stream: TcpStream,
     activity: Arc<Activity>,
 ) -> impl GracefulConnection<Error: std::fmt::Display> + Send + 'static {
+    let places = Arc::new(Semaphore::new(SERVED_AT_A_TIME));
     let service = service_fn(move |request| {
-        let (http, activity) = (Arc::clone(&http), Arc::clone(&activity));
-        let in_flight = activity.request();
+        let (http, activity, places) = (Arc::clone(&http), Arc::clone(&activity), Arc::clone(&places));
         async move {
-            let response = stack::answer(&http, surface, request).await;
+            // The semaphore is never closed.
+            let _place = places.acquire_owned().await.ok();
+            let in_flight = activity.request();
+            let (response, _room) = stack::answer(&http, surface, request).await;
             drop(in_flight);
-            Ok::<_, Infallible>(response.map(|body| Paced::new(body, activity)))
+            Ok::<_, Infallible>(response.map(|body| Paced::new(body, activity, Kept { _place, _room })))
         }
     });
     builder.serve_connection(TokioIo::new(stream), service).into_owned()

@@ -32,6 +32,9 @@ pub(super) enum Coding {
 }
 
 impl Coding {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Gzip, Self::Brotli, Self::Zstd];
+
     /// The name in `Content-Encoding`.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -96,7 +99,7 @@ pub(super) fn accepted_coding(headers: &HeaderMap) -> Option<Coding> {
             _ => {}
         }
     }
-    [Coding::Gzip, Coding::Brotli, Coding::Zstd]
+    Coding::ALL
         .into_iter()
         .map(|coding| (listed[coding as usize].unwrap_or(others), coding))
         .filter(|(quality, _)| *quality > 0 && *quality >= identity.unwrap_or(0))

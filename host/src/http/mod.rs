@@ -3,6 +3,7 @@
 //! Routes are found by a `match` over the segments of the path instead of a router library: they stand on one page all
 //! the same, and finding one allocates nothing.
 
+mod background;
 mod batch;
 mod body;
 mod call;
@@ -38,6 +39,7 @@ pub use routes::admin::{AdminActions, AdminError};
 use crate::config::{Config, Server};
 use crate::dispatch::Dispatch;
 use identify::Identity;
+use patience::Unsent;
 
 /// What the handlers share.
 pub struct Http {
@@ -45,6 +47,7 @@ pub struct Http {
     dispatch: Arc<Dispatch>,
     admin: Arc<dyn AdminActions>,
     identity: Identity,
+    unsent: Unsent,
     is_draining: AtomicBool,
 }
 
@@ -56,6 +59,7 @@ impl Http {
             dispatch,
             admin,
             identity: Identity::new(operator_token),
+            unsent: Unsent::default(),
             is_draining: AtomicBool::new(false),
         }
     }

@@ -4,14 +4,15 @@
 //! byte of a connection. Here a request costs two counters.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
 use super::body::Body;
@@ -21,6 +22,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// How much of an answer hyper is given at a time. It takes more only once the client has taken most of what it has, so a
 /// client has the patience of a connection for each piece of this size.
 const PIECE_BYTES: usize = 64 << 10;
+/// What all long answers may take that their clients have not taken yet.
+const MAX_UNSENT_KIB: usize = 512 << 10;
 
 /// What a connection has done so far. Counters only grow, so that the reaper sees whether there was progress.
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ pub(super) struct Activity {
     answered: AtomicU64,
     /// Pieces of answers that were taken. What else is written, such as the pongs of HTTP/2, is no progress.
     pieces: AtomicU64,
+    /// When a piece of each long answer was last taken: no other request excuses a client that takes none of it.
+    long_answers: Mutex<Vec<Weak<Mutex<Instant>>>>,
 }
 
 impl Activity {
@@ -38,6 +43,23 @@ impl Activity {
     pub(super) fn request(self: &Arc<Self>) -> InFlight {
         self.begun.fetch_add(1, Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    fn long_answer(&self) -> Arc<Mutex<Instant>> {
+        let taken = Arc::new(Mutex::new(Instant::now()));
+        self.long_answers.lock().push(Arc::downgrade(&taken));
+        taken
+    }
+
+    /// Whether there is a long answer of which nothing has been taken for so long.
+    fn has_stuck_answer(&self, now: Instant, allowed: Duration) -> bool {
+        let mut is_stuck = false;
+        self.long_answers.lock().retain(|answer| {
+            let taken = answer.upgrade().map(|taken| *taken.lock());
+            is_stuck |= taken.is_some_and(|taken| now.saturating_duration_since(taken) > allowed);
+            taken.is_some()
+        });
+        is_stuck
     }
 }
 
@@ -91,7 +113,7 @@ impl Watched {
         } else {
             patience.idle
         };
-        now.saturating_duration_since(self.since) > allowed
+        now.saturating_duration_since(self.since) > allowed || self.activity.has_stuck_answer(now, patience.idle)
     }
 }
 
@@ -126,18 +148,64 @@ impl Reaper {
     }
 }
 
+/// Memory for answers that their clients have not taken yet, all connections together.
+#[derive(Debug)]
+pub(super) struct Unsent(Arc<Semaphore>);
+
+impl Default for Unsent {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_UNSENT_KIB)))
+    }
+}
+
+impl Unsent {
+    /// Room for an answer of a known length; nothing for a short one, and an error where there is none.
+    pub(super) fn room(&self, length: Option<u64>) -> Result<Option<OwnedSemaphorePermit>, NoRoom> {
+        let kib = length.unwrap_or_default() >> 10;
+        if kib <= (PIECE_BYTES >> 10) as u64 {
+            return Ok(None);
+        }
+        let room = Arc::clone(&self.0).try_acquire_many_owned(u32::try_from(kib).map_err(|_| NoRoom)?);
+        room.map(Some).map_err(|_| NoRoom)
+    }
+}
+
+/// Too many answers wait for their clients.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoRoom;
+
+/// What an answer keeps until its client has taken it.
+pub(super) struct Kept {
+    /// Its place among the requests of the connection.
+    pub(super) _place: Option<OwnedSemaphorePermit>,
+    /// Its room among the answers of all connections.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
+}
+
 /// The body of an answer, handed out in pieces that are counted.
 pub(super) struct Paced {
     body: Body,
     /// What was taken from the body and not handed out yet.
     rest: Bytes,
     activity: Arc<Activity>,
+    /// When a piece was last taken, where there are several.
+    taken: Option<Arc<Mutex<Instant>>>,
+    _kept: Kept,
 }
 
 impl Paced {
-    pub(super) fn new(body: Body, activity: Arc<Activity>) -> Self {
-        let rest = Bytes::new();
-        Self { body, rest, activity }
+    pub(super) fn new(body: Body, activity: Arc<Activity>, kept: Kept) -> Self {
+        let is_long = body
+            .size_hint()
+            .exact()
+            .is_none_or(|length| length > PIECE_BYTES as u64);
+        Self {
+            body,
+            rest: Bytes::new(),
+            taken: is_long.then(|| activity.long_answer()),
+            activity,
+            _kept: kept,
+        }
     }
 }
 
@@ -158,6 +226,9 @@ impl hyper::body::Body for Paced {
             }
         }
         self.activity.pieces.fetch_add(1, Relaxed);
+        if let Some(taken) = &self.taken {
+            *taken.lock() = Instant::now();
+        }
         let length = self.rest.len().min(PIECE_BYTES);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
@@ -182,7 +253,6 @@ mod tests {
     use super::*;
     use crate::http::body::full;
     use http_body_util::BodyExt;
-    use hyper::body::Body as _;
 
     const PATIENCE: Patience = Patience {
         first_request: Duration::from_secs(10),
@@ -234,7 +304,7 @@ mod tests {
     async fn an_answer_is_handed_out_in_pieces_and_whole() {
         let whole: Vec<u8> = (0..PIECE_BYTES * 2 + 5).map(|number| number as u8).collect();
         let activity: Arc<Activity> = Arc::default();
-        let mut paced = Paced::new(full(Bytes::from(whole.clone())), Arc::clone(&activity));
+        let mut paced = Paced::new(full(Bytes::from(whole.clone())), Arc::clone(&activity), nothing_kept());
         let mut sent = Vec::new();
         while !paced.is_end_stream() {
             assert_eq!(paced.size_hint().exact(), Some((whole.len() - sent.len()) as u64));
@@ -242,6 +312,44 @@ mod tests {
         }
         assert_eq!((sent == whole, activity.pieces.load(Relaxed)), (true, 3));
         assert!(paced.frame().await.is_none());
+    }
+
+    fn nothing_kept() -> Kept {
+        Kept {
+            _place: None,
+            _room: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_that_is_not_taken_is_not_excused_by_other_requests() {
+        let begin = Instant::now();
+        let mut watched = watched(begin);
+        let long = full(vec![0; PIECE_BYTES + 1].into());
+        let mut answer = Paced::new(long, Arc::clone(&watched.activity), nothing_kept());
+        for second in [30, 59] {
+            drop(watched.activity.request());
+            assert!(!watched.is_overdue(begin + Duration::from_secs(second), PATIENCE));
+        }
+        drop(watched.activity.request());
+        assert!(watched.is_overdue(begin + Duration::from_secs(65), PATIENCE));
+        // Once it is taken, or given up, it is forgotten.
+        assert!(answer.frame().await.is_some());
+        drop(answer);
+        assert!(!watched.is_overdue(begin + Duration::from_secs(65), PATIENCE));
+        assert!(watched.activity.long_answers.lock().is_empty());
+    }
+
+    #[test]
+    fn there_is_room_for_so_much_that_is_unsent() {
+        let unsent = Unsent::default();
+        let whole = unsent.room(Some((MAX_UNSENT_KIB as u64) << 10));
+        assert!(whole.as_ref().is_ok_and(Option::is_some));
+        assert_eq!(unsent.room(Some(100 << 10)).err(), Some(NoRoom));
+        // Short answers need none.
+        assert!(unsent.room(Some(1_000)).is_ok());
+        drop(whole);
+        assert!(unsent.room(Some(100 << 10)).is_ok());
     }
 
     #[tokio::test]

@@ -213,6 +213,11 @@ impl From<Failure> for Problem {
                 "storage_full",
                 format!("the plugin's storage limit of {limit_bytes} bytes is reached; nothing was written"),
             ),
+            Failure::KeptAnswersFull => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "idempotency_full",
+                "no more answers are kept for this caller today: send it without Idempotency-Key; nothing was written",
+            ),
             Failure::Unavailable => {
                 Self::unavailable("unavailable", "the store is not available; nothing was written", 5)
             }
@@ -373,10 +378,8 @@ pub(super) fn precondition_failed(detail: &'static str) -> Problem {
 
 /// 400: a condition that makes no sense here is not ignored, which would do what the client asked not to do.
 pub(super) fn unsupported_condition(condition: HeaderName, place: &str) -> Problem {
-    Problem::bad_request(
-        "unsupported_condition",
-        format!("{condition} is understood {place} only"),
-    )
+    let detail = format!("{condition} is understood {place} only");
+    Problem::bad_request("unsupported_condition", detail)
 }
 
 fn index_required(index: Vec<String>, being_built: bool) -> Problem {

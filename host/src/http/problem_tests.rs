@@ -54,6 +54,7 @@ fn every_failure_has_its_status_and_code() {
         ),
         (Failure::TooLarge(String::new()), 422, "too_large"),
         (Failure::TooManyRows(String::new()), 422, "too_many_rows"),
+        (Failure::KeptAnswersFull, 507, "idempotency_full"),
         (Failure::Overloaded { retry_after_s: 2 }, 503, "overloaded"),
         (Failure::Contention, 503, "contention"),
         (Failure::StorageFull { limit_bytes: 1 }, 507, "storage_full"),

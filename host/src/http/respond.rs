@@ -9,7 +9,7 @@ use super::body::{self, Body};
 use super::media::Format;
 use super::problem::{self, Problem};
 use super::request::Request;
-use super::{conditional, query, render, xml};
+use super::{background, conditional, query, render, xml};
 use crate::capabilities::json::print as printed;
 use crate::capabilities::model::{Document, Page};
 use crate::dispatch::Reply;
@@ -142,10 +142,7 @@ async fn xml_of(text: Vec<u8>) -> Result<String, Problem> {
     let converted = if length <= MAX_INLINE_BYTES {
         convert()
     } else {
-        tokio::task::spawn_blocking(convert).await.map_err(|error| {
-            tracing::error!(target: "http", %error, "an answer could not be made");
-            Problem::internal()
-        })?
+        background::run(convert).await?
     };
     converted.map_err(|error| {
         tracing::error!(target: "http", %error, "a stored body is not JSON");

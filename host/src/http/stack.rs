@@ -17,17 +17,23 @@ use hyper::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Response, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{self, Body};
 use super::media::{self, Format};
+use super::patience::NoRoom;
 use super::problem::Problem;
 use super::request::Request;
 use super::router::{self, Surface};
 use super::trace::{self, TRACEPARENT, X_REQUEST_ID};
 use super::{Http, compress, head};
 
-/// Answers a request, whatever it is.
-pub(super) async fn answer(http: &Http, surface: Surface, request: hyper::Request<Incoming>) -> Response<Body> {
+/// Answers a request, whatever it is. A long answer comes with the room that it takes until it is sent.
+pub(super) async fn answer(
+    http: &Http,
+    surface: Surface,
+    request: hyper::Request<Incoming>,
+) -> (Response<Body>, Option<OwnedSemaphorePermit>) {
     let (head, mut body) = request.into_parts();
     let accepted = media::accepted(&head.headers);
     let traceparent = trace::traceparent(&head.headers);
@@ -47,12 +53,20 @@ pub(super) async fn answer(http: &Http, surface: Surface, request: hyper::Reques
     if !body.is_end_stream() && !request.head.headers.contains_key(EXPECT) {
         body::discard(&mut body).await;
     }
-    let mut response = compress::compress(&request.head.headers, response).await;
+    let compressed = compress::compress(&request.head.headers, response).await;
+    let (mut response, room) = match http.unsent.room(compressed.body().size_hint().exact()) {
+        Ok(room) => (compressed, room),
+        Err(NoRoom) => {
+            let problem = Problem::unavailable("overloaded", "too many answers wait for their clients", 1);
+            log(&request, &problem);
+            (problem.into_response(request.format, &request.id), None)
+        }
+    };
     if request.head.method == Method::HEAD {
         drop_body(&mut response);
     }
     add_headers(&mut response, request.id, traceparent);
-    response
+    (response, room)
 }
 
 async fn serve(

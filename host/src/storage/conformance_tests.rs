@@ -265,7 +265,7 @@ impl Store {
                 .into_iter()
                 .collect(),
             idempotency: draft.idempotency.map(|number| Idempotency {
-                key: keyspace::answer(&[number; 32]),
+                key: keyspace::answer(uuid::Uuid::nil(), &[number; 32]),
                 answer: Bytes::from(format!("answer at {}", draft.now_ms)),
                 expires_ms: draft.now_ms + 10,
             }),

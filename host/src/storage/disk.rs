@@ -7,6 +7,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::ControlFlow;
+use std::panic;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,11 +74,13 @@ pub(super) fn open_backend(directory: &Path, cache_bytes: u64) -> io::Result<Dis
 fn open_once_free(config: &sled::Config) -> io::Result<sled::Db> {
     let until = Instant::now() + CLOSING;
     loop {
-        match config.open() {
-            Err(sled::Error::Io(error)) if error.to_string().contains(HELD) && Instant::now() < until => {
+        // sled panics over some damage.
+        match panic::catch_unwind(panic::AssertUnwindSafe(|| config.open())) {
+            Ok(Err(sled::Error::Io(error))) if error.to_string().contains(HELD) && Instant::now() < until => {
                 thread::sleep(Duration::from_millis(5));
             }
-            opened => return opened.map_err(failure),
+            Ok(opened) => return opened.map_err(failure),
+            Err(_) => return Err(damaged()),
         }
     }
 }
@@ -154,7 +157,16 @@ fn sync_files(directory: &Path, data: &File) -> io::Result<()> {
 }
 
 fn failure(error: sled::Error) -> io::Error {
-    io::Error::other(error)
+    match error {
+        sled::Error::Io(error) => error,
+        sled::Error::Corruption { .. } => damaged(),
+        other => io::Error::other(other),
+    }
+}
+
+fn damaged() -> io::Error {
+    let advice = "the files of the store are damaged: put a backup in their place with `portcullis restore`";
+    io::Error::new(io::ErrorKind::InvalidData, advice)
 }
 
 /// A value, or a key, without copying it.

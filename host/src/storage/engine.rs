@@ -1,6 +1,8 @@
 //! The seam behind which a store lives: declarative, never closures, so that a database server fits as well as sled does.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -235,6 +237,20 @@ pub struct Checked {
     pub next: Option<Key>,
 }
 
+/// While it lives, nothing new is applied, for at most [`MAX_PAUSE`].
+#[must_use = "the pause ends once this is dropped"]
+pub struct Pause(#[expect(dead_code, reason = "what ends the pause when it is dropped")] Box<dyn Any + Send + Sync>);
+
+impl Pause {
+    /// A pause that ends when `end` is dropped.
+    pub fn until_dropped(end: impl Any + Send + Sync) -> Self {
+        Self(Box::new(end))
+    }
+}
+
+/// The longest pause.
+pub const MAX_PAUSE: Duration = Duration::from_millis(250);
+
 /// How the store is doing.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -266,6 +282,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Checks one page of all that the engine keeps, from the key `from` on: that values are readable and whole, and that
     /// what the engine derives from them agrees with them.
     async fn check(&self, from: &Key) -> Result<Checked, Unavailable>;
+    /// Pauses the commits, so that a call that only reads can finish where it was overtaken again and again. Pauses come
+    /// one at a time and in turn with the commits. `None` where the store is closed, or can do without.
+    async fn pause(&self) -> Option<Pause>;
     /// How the store is doing.
     fn health(&self) -> Health;
 }

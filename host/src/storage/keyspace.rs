@@ -11,7 +11,7 @@
 //! | `m` | what the engine knows of itself | name |
 //! | `p` | plugins | plugin, NUL, part |
 //! | `q` | usage counters (the engine's) | the prefix that is counted |
-//! | `r` | answers under idempotency keys | hash (32 bytes) |
+//! | `r` | answers under idempotency keys | whose they are (16 bytes), hash (32 bytes) |
 //! | `s` | consumers of the change log | name |
 //! | `u` | unique index entries | collection, NUL, index id (4 bytes), encoded fields |
 //! | `x` | chunks of large values (the engine's) | sequence (8 bytes), ordinal (4 bytes), number (4 bytes) |
@@ -182,9 +182,14 @@ pub fn plugin_name(key: &Key) -> Option<&str> {
     std::str::from_utf8(&rest[..end]).ok()
 }
 
-/// The answer kept under the hash of an idempotency key.
-pub fn answer(hash: &[u8; 32]) -> Key {
-    key(ANSWER, &[hash])
+/// The answer kept under the hash of an idempotency key, beside the others of the same holder.
+pub fn answer(holder: Uuid, hash: &[u8; 32]) -> Key {
+    key(ANSWER, &[holder.as_bytes(), hash])
+}
+
+/// All answers that are kept for a holder.
+fn answers(holder: Uuid) -> Key {
+    key(ANSWER, &[holder.as_bytes()])
 }
 
 /// An entry of the change log.
@@ -305,18 +310,19 @@ pub(super) fn logical() -> Vec<Range> {
 }
 
 /// The keys whose bytes are charged to a prefix.
-pub(super) fn charged_ranges() -> [Range; 2] {
-    [DOCUMENT, KEY_VALUE].map(|prefix| prefix_range(key(prefix, &[])))
+pub(super) fn charged_ranges() -> [Range; 3] {
+    [DOCUMENT, KEY_VALUE, ANSWER].map(|prefix| prefix_range(key(prefix, &[])))
 }
 
-/// The prefix that a key's bytes are charged to: documents to their collection, bucket entries to their plugin. Index
-/// entries follow from documents and are not counted.
+/// The prefix that a key's bytes are charged to: documents to their collection, bucket entries to their plugin, kept answers
+/// to their holder. Index entries follow from documents and are not counted.
 pub(super) fn charged(key: &Key) -> Option<Key> {
-    if !matches!(key.first(), Some(&(DOCUMENT | KEY_VALUE))) {
-        return None;
-    }
-    let name = key.iter().position(|&byte| byte == 0)?;
-    Some(key.slice(..=name))
+    let last = match *key.first()? {
+        DOCUMENT | KEY_VALUE => key.iter().position(|&byte| byte == 0)?,
+        ANSWER if key.len() > ID_BYTES => ID_BYTES,
+        _ => return None,
+    };
+    Some(key.slice(..=last))
 }
 
 /// The limit of a plugin: its collections and its buckets count together.
@@ -337,6 +343,15 @@ pub(super) fn everything() -> Range {
     Range {
         start: Bytes::new(),
         end: prefix_range(Key::from_static(&[u8::MAX])).end,
+    }
+}
+
+/// The limit of what is kept for the holder of answers.
+pub fn answers_quota(namespace: &str, holder: Uuid, limit_bytes: u64) -> Quota {
+    Quota {
+        namespace: namespace.to_owned(),
+        prefixes: vec![answers(holder)],
+        limit_bytes,
     }
 }
 

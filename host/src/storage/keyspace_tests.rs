@@ -50,6 +50,10 @@ fn documents_are_charged_to_their_collection_and_entries_to_their_plugin() {
         charged(&keyvalue("shop", "bucket", "key")),
         Some(quota.prefixes[1].clone())
     );
+    assert_eq!(
+        charged(&answer(Uuid::max(), &[0; 32])).as_deref(),
+        Some([b"r".as_slice(), &[255; 16]].concat().as_slice())
+    );
     assert_eq!(charged(&index_entry("orders", 1, b"x", Uuid::nil())), None);
 }
 

@@ -15,6 +15,8 @@ pub mod keyspace;
 pub mod local;
 pub mod locks;
 pub mod memory;
+#[cfg(test)]
+mod pause_tests;
 pub mod restore;
 pub mod transaction;
 pub mod verify;

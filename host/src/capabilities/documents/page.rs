@@ -7,7 +7,7 @@ pub const MAX_EXAMINED: usize = 10_000;
 /// The most that the bodies examined may take; the bodies of a page that an index leads straight to don't count.
 pub const MAX_EXAMINED_BYTES: usize = 64 << 20;
 /// A page ends early once its bodies take this much.
-pub const MAX_PAGE_BYTES: usize = 8 << 20;
+pub const MAX_PAGE_BYTES: usize = 2 << 20;
 
 /// What one way found: a page and, for free, sometimes the number of all.
 pub struct Found {

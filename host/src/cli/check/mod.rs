@@ -3,6 +3,8 @@
 mod report;
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -42,7 +44,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.files.load()?;
-        let wasm = std::fs::read(&self.file)
+        let wasm = read(&self.file, config.sandbox.component_mib)
             .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", self.file.display())))?;
         let folder = match &self.manifest {
             Some(folder) => folder.clone(),
@@ -63,6 +65,14 @@ impl Check {
             false => Err(Failure::Said),
         }
     }
+}
+
+/// The file, or enough of it to be refused for its size.
+fn read(file: &Path, limit_mib: u32) -> io::Result<Vec<u8>> {
+    let mut wasm = Vec::new();
+    let most = (u64::from(limit_mib) << 20) + 1;
+    File::open(file)?.take(most).read_to_end(&mut wasm)?;
+    Ok(wasm)
 }
 
 /// Compiles and instantiates the component; the compiled code is thrown away.

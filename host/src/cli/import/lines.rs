@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{Numbered, Refused};
+use crate::capabilities::json;
 use crate::cli::failure::Failure;
 
 /// Documents of one request; the host takes no more.
@@ -165,10 +166,9 @@ impl Lines {
 }
 
 fn document(text: &[u8], renames: &Renames) -> Result<Value, String> {
-    match serde_json::from_slice(text) {
-        Ok(Value::Object(document)) => renames.apply(document),
-        Ok(_) => Err("this is not a JSON object".to_owned()),
-        // serde_json counts lines within the text, which is always the first.
-        Err(error) => Err(error.to_string().replace(" at line 1 column ", " at column ")),
+    match json::parse_object(text) {
+        Ok(document) => renames.apply(document),
+        // Lines are counted within the text, which is always the first.
+        Err(error) => Err(error.to_string().replace(" at line 1, column ", " at column ")),
     }
 }

@@ -39,7 +39,7 @@ fn a_line_that_is_no_object_is_refused_with_its_number_and_the_rest_goes_on() {
         .iter()
         .map(|refused| (refused.line, refused.reason.as_str()))
         .collect();
-    assert_eq!(refused[0], (1, "this is not a JSON object"));
+    assert_eq!(refused[0], (1, "a JSON object is needed"));
     assert_eq!(refused[1].0, 2);
     assert!(refused[1].1.contains("at column"), "{}", refused[1].1);
     assert_eq!(refused[2].0, 4);

@@ -15,7 +15,7 @@ use crate::dispatch::{Call, Resource};
 use crate::http::body::{self, Body, Limits};
 use crate::http::problem::Problem;
 use crate::http::request::Request;
-use crate::http::{Http, call, respond};
+use crate::http::{Http, background, call, respond};
 use crate::manifest::Action;
 use crate::policy::{Caller, authorize};
 
@@ -42,8 +42,7 @@ pub(in crate::http) async fn import(
     };
     let bytes = body::read(&request.head.headers, incoming, limits).await?;
     // So many documents take a while to parse.
-    let parsed = tokio::task::spawn_blocking(move || json::parse(&bytes)).await;
-    let documents = match parsed.map_err(|_| Problem::internal())?? {
+    let documents = match background::run(move || json::parse(&bytes)).await?? {
         Value::Array(documents) if documents.len() <= MAX_DOCUMENTS => documents,
         _ => {
             let detail = format!("the body must be an array of at most {MAX_DOCUMENTS} objects");

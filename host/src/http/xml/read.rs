@@ -43,6 +43,14 @@ pub(in crate::http) fn from_xml(document: &[u8]) -> Result<Value, BadXml> {
     }
 }
 
+/// What is wrong, in words for clients.
+fn broken(error: &quick_xml::Error) -> BadXml {
+    match error {
+        quick_xml::Error::Namespace(_) => bad("its namespaces are malformed, or too many"),
+        other => bad(other.to_string()),
+    }
+}
+
 struct Parser<'d> {
     reader: NsReader<&'d [u8]>,
 }
@@ -193,7 +201,7 @@ impl Parser<'_> {
     fn text(&mut self) -> Result<String, BadXml> {
         let mut text = String::new();
         loop {
-            match self.reader.read_event().map_err(|error| bad(error.to_string()))? {
+            match self.reader.read_event().map_err(|error| broken(&error))? {
                 Event::End(_) => return Ok(text),
                 Event::Text(part) => text.push_str(&part.xml10_content()),
                 Event::CData(part) => text.push_str(&part.xml10_content()),

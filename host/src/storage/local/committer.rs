@@ -10,7 +10,7 @@ use super::backend::Backend;
 use super::round::{Applicable, Round};
 use super::usage::Usage;
 use super::{Shared, unavailable};
-use crate::storage::engine::{Commit, Outcome, Sequence};
+use crate::storage::engine::{Commit, MAX_PAUSE, Outcome, Sequence};
 
 /// At most this many commits share one round, and with it one sync.
 const MAX_ROUND_COMMITS: usize = 512;
@@ -24,11 +24,21 @@ const GATHERING_STEP: Duration = Duration::from_micros(100);
 /// The longest that it waits; it never waits longer than the last sync took.
 const MAX_GATHERING: Duration = Duration::from_millis(1);
 
+/// What waits for the committer.
+pub(super) enum Job {
+    Commit(Submitted),
+    /// To apply nothing until what is sent here is dropped.
+    Pause(oneshot::Sender<End>),
+}
+
 /// A commit, and where its outcome goes.
-pub(super) struct Job {
+pub(super) struct Submitted {
     pub(super) commit: Commit,
     pub(super) reply: oneshot::Sender<Outcome>,
 }
+
+/// Ends a pause when it is dropped.
+pub(super) type End = std::sync::mpsc::Sender<()>;
 
 type Answer = (oneshot::Sender<Outcome>, Outcome);
 
@@ -55,11 +65,19 @@ impl<B: Backend> Committer<B> {
 
     /// Runs until the engine is dropped and the queue is empty.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.queue.blocking_recv() {
-            self.gather();
-            let jobs = self.drain(first);
-            self.last_round = jobs.len();
-            self.round(jobs);
+        while let Some(job) = self.queue.blocking_recv() {
+            match job {
+                Job::Pause(started) => pause(started),
+                Job::Commit(first) => {
+                    self.gather();
+                    let (commits, then) = self.drain(first);
+                    self.last_round = commits.len();
+                    self.round(commits);
+                    if let Some(started) = then {
+                        pause(started);
+                    }
+                }
+            }
         }
     }
 
@@ -76,20 +94,33 @@ impl<B: Backend> Committer<B> {
         }
     }
 
-    fn drain(&mut self, first: Job) -> Vec<Job> {
-        let bytes = |job: &Job| job.commit.puts.iter().map(|(_, put)| put.value.len()).sum::<usize>();
+    /// The commits of a round, up to a pause.
+    fn drain(&mut self, first: Submitted) -> (Vec<Submitted>, Option<oneshot::Sender<End>>) {
+        let bytes = |submitted: &Submitted| {
+            submitted
+                .commit
+                .puts
+                .iter()
+                .map(|(_, put)| put.value.len())
+                .sum::<usize>()
+        };
         let mut total = bytes(&first);
-        let mut jobs = vec![first];
-        while jobs.len() < MAX_ROUND_COMMITS && total < MAX_ROUND_BYTES {
-            let Ok(job) = self.queue.try_recv() else { break };
-            total += bytes(&job);
-            jobs.push(job);
+        let mut commits = vec![first];
+        while commits.len() < MAX_ROUND_COMMITS && total < MAX_ROUND_BYTES {
+            match self.queue.try_recv() {
+                Ok(Job::Commit(submitted)) => {
+                    total += bytes(&submitted);
+                    commits.push(submitted);
+                }
+                Ok(Job::Pause(started)) => return (commits, Some(started)),
+                Err(_) => break,
+            }
         }
-        jobs
+        (commits, None)
     }
 
-    fn round(&mut self, jobs: Vec<Job>) {
-        let (mut answers, applicable) = self.check(jobs);
+    fn round(&mut self, commits: Vec<Submitted>) {
+        let (mut answers, applicable) = self.check(commits);
         if let Some(Err(reason)) = applicable.map(|applicable| self.perform(applicable)) {
             for (_, outcome) in &mut answers {
                 if matches!(outcome, Outcome::Committed(_)) {
@@ -104,20 +135,20 @@ impl<B: Backend> Committer<B> {
     }
 
     /// Decides on each commit, in the order in which they came.
-    fn check(&self, jobs: Vec<Job>) -> (Vec<Answer>, Option<Applicable>) {
+    fn check(&self, commits: Vec<Submitted>) -> (Vec<Answer>, Option<Applicable>) {
         if let Some(reason) = self.shared.progress.borrow().read_only.clone() {
-            let refuse = |job: Job| (job.reply, Outcome::Unavailable(reason.clone()));
-            return (jobs.into_iter().map(refuse).collect(), None);
+            let refuse = |one: Submitted| (one.reply, Outcome::Unavailable(reason.clone()));
+            return (commits.into_iter().map(refuse).collect(), None);
         }
         let state = self.shared.state.read();
         let mut round = Round::new(&self.shared.backend, &state.recent, &self.usage, state.applied);
-        let mut decide = |job: Job| {
+        let mut decide = |one: Submitted| {
             let outcome = round
-                .admit(&job.commit)
+                .admit(&one.commit)
                 .unwrap_or_else(|error| Outcome::Unavailable(unavailable(&error).0));
-            (job.reply, outcome)
+            (one.reply, outcome)
         };
-        let answers = jobs.into_iter().map(&mut decide).collect();
+        let answers = commits.into_iter().map(&mut decide).collect();
         (answers, round.finish())
     }
 
@@ -148,5 +179,13 @@ impl<B: Backend> Committer<B> {
             progress.logged = logged.unwrap_or(progress.logged);
         });
         Ok(())
+    }
+}
+
+/// Applies nothing until the reader is done, or has had its time.
+fn pause(started: oneshot::Sender<End>) {
+    let (end, ended) = std::sync::mpsc::channel();
+    if started.send(end).is_ok() {
+        let _ = ended.recv_timeout(MAX_PAUSE);
     }
 }

@@ -20,17 +20,17 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::RwLock;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 pub use backend::{Backend, Batch};
-use committer::{Committer, Job};
+use committer::{Committer, Job, Submitted};
 use envelope::{Body, Envelope};
 pub use load::Load;
 use recent::Recent;
 use usage::Usage;
 
 use super::engine::{
-    Change, Checked, Commit, Engine, Health, Key, MAX_SCAN_ROWS, Outcome, Reads, Rows, Scan, Seen, Sequence,
+    Change, Checked, Commit, Engine, Health, Key, MAX_SCAN_ROWS, Outcome, Pause, Reads, Rows, Scan, Seen, Sequence,
     Unavailable, Versioned,
 };
 use super::{change_log, keyspace};
@@ -59,6 +59,8 @@ pub struct Local<B: Backend> {
     shared: Arc<Shared<B>>,
     /// `None` only while the engine is being dropped.
     jobs: Option<mpsc::Sender<Job>>,
+    /// Held by the one that pauses the commits.
+    pausing: Arc<Mutex<()>>,
     committer: Option<JoinHandle<()>>,
 }
 
@@ -128,6 +130,7 @@ impl<B: Backend> Local<B> {
         Ok(Self {
             shared,
             jobs: Some(jobs),
+            pausing: Arc::default(),
             committer: Some(thread),
         })
     }
@@ -232,7 +235,7 @@ impl<B: Backend> Engine for Local<B> {
         let stopped = || Outcome::Unavailable("the committer has stopped".to_owned());
         let Some(jobs) = &self.jobs else { return stopped() };
         let (reply, outcome) = oneshot::channel();
-        if jobs.send(Job { commit, reply }).await.is_err() {
+        if jobs.send(Job::Commit(Submitted { commit, reply })).await.is_err() {
             return stopped();
         }
         outcome
@@ -268,6 +271,14 @@ impl<B: Backend> Engine for Local<B> {
     async fn check(&self, from: &Key) -> Result<Checked, Unavailable> {
         let _state = self.shared.state.read();
         check::page(&self.shared.backend, from).map_err(|error| unavailable(&error))
+    }
+
+    async fn pause(&self) -> Option<Pause> {
+        let turn = Arc::clone(&self.pausing).lock_owned().await;
+        let (started, begun) = oneshot::channel();
+        self.jobs.as_ref()?.send(Job::Pause(started)).await.ok()?;
+        let end = begun.await.ok()?;
+        Some(Pause::until_dropped((turn, end)))
     }
 
     fn health(&self) -> Health {
