@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a request that is sent twice is done once.
 
-use portcullis_tests::{Answer, Host};
+use portcullis_tests::{Answer, Client, Host};
 use serde_json::{Value, json};
 
 fn shop() -> Host {
@@ -96,6 +96,19 @@ fn an_answer_that_is_too_large_to_be_kept_undoes_all() {
     assert_eq!(host.get(&path).expect(200).json()["seen"], Value::Null);
     host.api().post("/api/batch", &batch).expect(200);
     assert_eq!(host.get(&path).expect(200).json()["seen"], true);
+}
+
+#[test]
+fn less_is_kept_for_anybody_than_for_a_known_caller() {
+    let host = Host::init().with_plugins(["probe"]).start();
+    let body = json!({"text": "x".repeat(100_000)});
+    let send = |client: &Client| {
+        let create = client.request("POST", "/api/probe").header("idempotency-key", "k");
+        create.json(&body).send()
+    };
+    send(host.api()).expect_problem(422, "too_large");
+    let first = send(&host.operator()).expect(201);
+    assert_eq!(send(&host.operator()).expect(201).json(), first.json());
 }
 
 #[test]

@@ -41,18 +41,9 @@ fn a_connection_that_is_idle_after_a_request_is_closed() {
 fn a_client_of_http_2_that_takes_nothing_and_pings_is_closed() {
     let host = impatient();
     let mut connection = connect(&host);
-    // No window for any answer: the host may not send it.
-    let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
-    // `:method GET`, `:scheme http`, and `:path`, `:authority` as they are (RFC 7541, appendix A and section 6).
-    let mut headers = vec![0x82, 0x86];
-    for (name, value) in [(4, "/healthz"), (1, "a")] {
-        headers.extend([name, value.len() as u8]);
-        headers.extend(value.as_bytes());
-    }
-    // The end of the headers and of the stream.
-    let request = frame(1, 0x5, 1, &headers);
-    let opening = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], &request].concat();
-    connection.write_all(&opening).expect("the host reads");
+    connection
+        .write_all(&[opening().as_slice(), &get(1, "/healthz")].concat())
+        .expect("the host reads");
 
     let begun = Instant::now();
     let mut reader = connection.try_clone().expect("a socket has two ends");
@@ -65,7 +56,7 @@ fn a_client_of_http_2_that_takes_nothing_and_pings_is_closed() {
     while !read.is_finished() {
         assert!(begun.elapsed() < LONG, "pings keep the connection");
         // Fails once the host has closed it.
-        let _ = connection.write_all(&frame(6, 0, 0, &[7; 8]));
+        let _ = connection.write_all(&frame(PING, 0, 0, &[7; 8]));
         thread::sleep(Duration::from_millis(50));
     }
     let received = read.join().expect("the reader does not panic");
@@ -75,6 +66,35 @@ fn a_client_of_http_2_that_takes_nothing_and_pings_is_closed() {
         "no pong: {}",
         received.escape_ascii()
     );
+}
+
+#[test]
+fn of_one_connection_only_so_many_requests_wait_for_their_answers_to_be_taken() {
+    let host = Host::init().start();
+    let mut connection = connect(&host);
+    let requests: Vec<u8> = (0..50).flat_map(|number| get(2 * number + 1, "/healthz")).collect();
+    connection
+        .write_all(&[opening(), requests].concat())
+        .expect("the host reads");
+    let mut frames = Frames(connection.try_clone().expect("a socket has two ends"));
+    // The host says the heads of the answers that it has made, and may not say their bodies.
+    for _ in 0..16 {
+        frames.until(HEADERS);
+    }
+    // Behind them comes the pong to this, and no further head, however long one waits.
+    thread::sleep(Duration::from_millis(200));
+    connection
+        .write_all(&frame(PING, 0, 0, &[7; 8]))
+        .expect("the host reads");
+    assert_eq!(frames.until(PING), Vec::<u8>::new(), "heads of further answers");
+    // Now it may send as much as it likes, and does.
+    for stream in 0..50 {
+        let more = frame(WINDOW_UPDATE, 0, 2 * stream + 1, &1_000_000_u32.to_be_bytes());
+        connection.write_all(&more).expect("the host reads");
+    }
+    for _ in 16..50 {
+        frames.until(HEADERS);
+    }
 }
 
 #[test]
@@ -110,6 +130,50 @@ fn connect(host: &Host) -> TcpStream {
     let connection = TcpStream::connect(host.api().authority()).expect("the host listens");
     connection.set_read_timeout(Some(LONG)).expect("a timeout can be set");
     connection
+}
+
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+
+/// What a client of HTTP/2 says first: here, that there is no window for the bodies of answers.
+fn opening() -> Vec<u8> {
+    let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat()
+}
+
+/// A request: `:method GET`, `:scheme http`, and `:path` and `:authority` as they are (RFC 7541, appendix A and section 6).
+fn get(stream: u32, path: &str) -> Vec<u8> {
+    let mut headers = vec![0x82, 0x86];
+    for (name, value) in [(4, path), (1, "a")] {
+        headers.extend([name, value.len() as u8]);
+        headers.extend(value.as_bytes());
+    }
+    // The end of the headers and of the stream.
+    frame(HEADERS, 0x5, stream, &headers)
+}
+
+/// The frames that the host sends.
+struct Frames(TcpStream);
+
+impl Frames {
+    /// Reads up to a frame of a kind; returns the kinds of heads that came before.
+    fn until(&mut self, wanted: u8) -> Vec<u8> {
+        let mut heads = Vec::new();
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).expect("the host sends a frame");
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; length as usize];
+            self.0.read_exact(&mut payload).expect("the host sends a whole frame");
+            match head[3] {
+                kind if kind == wanted => return heads,
+                HEADERS => heads.push(HEADERS),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// A frame of HTTP/2 (RFC 9113, section 4.1).
