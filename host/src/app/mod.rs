@@ -91,6 +91,9 @@ pub enum StartError {
     /// The signals.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
+    /// A listener, while it served.
+    #[error(transparent)]
+    Listener(#[from] http::ListenerFailed),
 }
 
 /// Starts a host, says where it listens once it is ready, and returns when it has stopped.
@@ -149,9 +152,9 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
     let workers = workers::start(&catalogue, &clock);
     // Nobody may be waiting for it: then it is not missed.
     let _ = ready.send(addresses);
-    http::serve(http, api, admin_api, signals.until_stop(admin)).await;
+    let served = http::serve(http, api, admin_api, signals.until_stop(admin)).await;
     drop(workers);
-    Ok(())
+    Ok(served?)
 }
 
 /// Opens the store.

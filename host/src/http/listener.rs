@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::FusedFuture as _;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -34,22 +36,38 @@ const SERVED_AT_A_TIME: usize = 16;
 
 /// Serves both listeners until `shutdown` resolves, then drains: `/readyz` says 503 at once, the API's listener accepts nothing
 /// new and its requests in flight finish, within the drain timeout; the admin listener goes last, so that the drain can
-/// be watched.
-pub async fn serve(http: Arc<Http>, api: TcpListener, admin: TcpListener, shutdown: impl Future<Output = ()>) {
+/// be watched. Where a listener fails, which is a fault of the program, all stops too: a process that does not listen is of
+/// no use to anybody, and one that has ended is started again.
+pub async fn serve(
+    http: Arc<Http>,
+    api: TcpListener,
+    admin: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ListenerFailed> {
     let (stop_api, api_stopped) = watch::channel(false);
     let (stop_admin, admin_stopped) = watch::channel(false);
-    let api = tokio::spawn(listen(Arc::clone(&http), Surface::Api, api, api_stopped));
-    let admin = tokio::spawn(listen(Arc::clone(&http), Surface::Admin, admin, admin_stopped));
-    shutdown.await;
+    let mut api = tokio::spawn(listen(Arc::clone(&http), Surface::Api, api, api_stopped)).fuse();
+    let mut admin = tokio::spawn(listen(Arc::clone(&http), Surface::Admin, admin, admin_stopped)).fuse();
+    let failed = tokio::select! {
+        () = shutdown => false,
+        _ = &mut api => true,
+        _ = &mut admin => true,
+    };
     tracing::info!(target: "http", "draining");
     http.start_draining();
     for (stop, listener) in [(stop_api, api), (stop_admin, admin)] {
         stop.send_replace(true);
-        if let Err(error) = listener.await {
-            tracing::error!(target: "http", %error, "a listener failed");
+        if !listener.is_terminated() {
+            listener.await.map_err(|_| ListenerFailed)?;
         }
     }
+    if failed { Err(ListenerFailed) } else { Ok(()) }
 }
+
+/// A listener ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+#[error("a listener failed: this is a fault of the program")]
+pub struct ListenerFailed;
 
 /// Accepts connections until told to stop, then waits for those that there are.
 async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
