@@ -25,6 +25,10 @@ const GATHERING_STEP: Duration = Duration::from_micros(100);
 const MAX_GATHERING: Duration = Duration::from_millis(1);
 
 /// What waits for the committer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are commits, and a box would be an allocation for each"
+)]
 pub(super) enum Job {
     Commit(Submitted),
     /// To apply nothing until what is sent here is dropped.
