@@ -110,7 +110,8 @@ fn panicked(request: &Request, panic: &(dyn std::any::Any + Send)) -> Problem {
     Problem::internal()
 }
 
-/// What failed on this side of the wire belongs into the log; refusals only where somebody looks for them.
+/// What failed on this side of the wire belongs into the log; refusals only where somebody looks for them. What is refused
+/// for want of room comes in such numbers that it would fill the log.
 fn log(request: &Request, problem: &Problem) {
     let (status, code, method, uri) = (
         problem.status().as_u16(),
@@ -118,7 +119,7 @@ fn log(request: &Request, problem: &Problem) {
         &request.head.method,
         &request.head.uri,
     );
-    if problem.status().is_server_error() {
+    if problem.status().is_server_error() && code != "overloaded" {
         tracing::warn!(target: "http", request = ?request.id, %method, %uri, status, code, "a request failed");
     } else {
         tracing::debug!(target: "http", request = ?request.id, %method, %uri, status, code, "a request was refused");
