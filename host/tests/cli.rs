@@ -129,6 +129,20 @@ fn a_host_that_does_not_answer_is_named() {
     );
 }
 
+#[test]
+fn a_directory_that_is_not_there_is_named_and_not_made() {
+    let folder = scratch();
+    let missing = folder.path().join("missing");
+    let path = missing.to_str().unwrap();
+    for (arguments, code) in [(["verify", "--data", path], 1), (["run", "--plugins", path], 2)] {
+        let output = portcullis(&arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains("there is no") && said.contains(path), "{said}");
+        assert!(!missing.exists(), "{arguments:?}");
+    }
+}
+
 /// Stands for a data directory in a list of arguments.
 const DATA: &str = "DATA";
 

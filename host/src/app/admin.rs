@@ -87,8 +87,9 @@ impl AdminActions for Admin {
         let (config, ignored) = self.config.load().reloaded(new);
         let config = Arc::new(config);
         self.dispatch.reconfigure(Arc::clone(&config)).await;
+        let unknown = without_plugin(&self.dispatch, &config);
         self.config.store(config);
-        Ok(json!({"ignored": ignored}))
+        Ok(json!({"ignored": ignored, "unknown_plugins": unknown}))
     }
 
     async fn verify(&self) -> Result<Value, AdminError> {
@@ -120,6 +121,17 @@ impl AdminActions for Admin {
             },
         )))
     }
+}
+
+/// The plugins that have grants and are not installed: misspelt, most likely. They are named in the log, too.
+pub(super) fn without_plugin(dispatch: &Dispatch, config: &Config) -> Vec<String> {
+    let plugins = dispatch.plugins();
+    let is_known = |name: &str| plugins.iter().any(|plugin| plugin.manifest().name == name);
+    let unknown: Vec<String> = config.grants.keys().filter(|name| !is_known(name)).cloned().collect();
+    for name in &unknown {
+        tracing::warn!(target: "plugins", plugin = %name, "[grants] names a plugin that is not installed");
+    }
+    unknown
 }
 
 /// The documents of some rows as clients see them, a line each.

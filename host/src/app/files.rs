@@ -18,6 +18,11 @@ impl DataDirectory {
         Ok(Self(path.to_owned()))
     }
 
+    /// Whether a store is in the directory.
+    pub(super) fn has_store(path: &Path) -> bool {
+        path.join("db").exists()
+    }
+
     /// Where the store is.
     pub(super) fn store(&self) -> PathBuf {
         self.0.join("db")

@@ -35,6 +35,10 @@ pub async fn verify(config: &Config) -> Result<Value, StartError> {
         directory: config.data.directory.clone(),
         error,
     };
+    if !DataDirectory::has_store(&config.data.directory) {
+        let advice = "there is no store: name the directory of one with --data";
+        return Err(about_data(io::Error::new(io::ErrorKind::NotFound, advice)));
+    }
     let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
     let engine = super::open(&config.data, &data).map_err(about_data)?;
     let now_ms = SystemClock.now_ms();
@@ -56,9 +60,12 @@ pub async fn restore(config: &Config, copy: &Path) -> Result<Value, StartError> 
     }
     let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
     let cache_bytes = u64::from(config.data.cache_mib) << 20;
-    let restored = restoring::restore(copy, &data.store(), cache_bytes)
-        .await
-        .map_err(about_data)?;
+    let restored = restoring::restore(copy, &data.store(), cache_bytes).await;
+    let restored = restored.map_err(|error| StartError::Copy {
+        copy: copy.to_owned(),
+        directory: config.data.directory.clone(),
+        error,
+    })?;
     let mut answer = json!({"records": restored.records});
     if let Some(kept) = restored.kept {
         answer["kept"] = Value::from(kept.display().to_string());

@@ -8,7 +8,7 @@ mod signals;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -68,8 +68,20 @@ pub enum StartError {
         /// What is wrong.
         error: io::Error,
     },
+    /// A copy that is to be restored.
+    #[error("restoring {} into {}: {error}", copy.display(), directory.display())]
+    Copy {
+        /// The copy.
+        copy: PathBuf,
+        /// Where the store is.
+        directory: PathBuf,
+        /// What is wrong.
+        error: io::Error,
+    },
     /// A listener.
-    #[error("cannot listen on {address}: {error}")]
+    #[error(
+        "cannot listen on {address}: {error}; --listen and --admin-listen, or [server] of the configuration, name another address"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -94,6 +106,12 @@ pub enum StartError {
     /// A listener, while it served.
     #[error(transparent)]
     Listener(#[from] http::ListenerFailed),
+}
+
+/// Makes the data directory where it is missing, and says whether there is a store in it.
+pub fn prepare_data(directory: &Path) -> io::Result<bool> {
+    DataDirectory::prepare(directory)?;
+    Ok(DataDirectory::has_store(directory))
 }
 
 /// Starts a host, says where it listens once it is ready, and returns when it has stopped.
@@ -141,6 +159,7 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
     let dispatch = Arc::new(Dispatch::new(parts));
     let refused = seed::install_all(&dispatch, &plugins, seeding, &config.sandbox, clock.now_ms()).await?;
 
+    admin::without_plugin(&dispatch, &config);
     let admin = Arc::new(Admin::new(
         Arc::clone(&dispatch),
         refused,

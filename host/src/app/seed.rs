@@ -1,5 +1,6 @@
 //! The plugins of a start: those that the store holds, and those that the plugin directory has beyond them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,12 +46,13 @@ pub(super) async fn install_all(
     now_ms: u64,
 ) -> Result<Vec<Refused>, StartError> {
     let engine = dispatch.engine();
-    let mut refused = Vec::new();
+    let (mut refused, mut in_folders) = (Vec::new(), BTreeMap::new());
     let mut stored = versions::names(engine, now_ms).await?;
     for folder in folders(directory)? {
         let manifest = Manifest::load(&folder).map_err(|error| StartError::Plugin(error.to_string()))?;
         let is_stored = stored.contains(&manifest.name);
         if is_stored && seeding == Seeding::StoreWins {
+            in_folders.insert(manifest.name, manifest.version.to_string());
             continue;
         }
         let name = manifest.name.clone();
@@ -71,6 +73,11 @@ pub(super) async fn install_all(
     }
     for name in stored {
         if let Some(version) = versions::stored(engine, &name, now_ms).await? {
+            let number = version.manifest.version.to_string();
+            if let Some(other) = in_folders.get(&name).filter(|other| **other != number) {
+                tracing::warn!(target: "plugins", plugin = %name, stored = number, folder = other,
+                    "the version in the store runs, not the one in the folder");
+            }
             refused.extend(install(dispatch, &version).await.err());
         }
     }

@@ -24,7 +24,8 @@ const TOKEN_VARIABLE: &str = "PORTCULLIS_TOKEN";
 /// Which host a command talks to.
 #[derive(Args)]
 pub(super) struct Target {
-    /// The admin API of the running host [default: `[server] admin_listen`, or else http://127.0.0.1:8081]
+    /// The admin API of the running host [default: `[server] admin_listen`, or else http://127.0.0.1:8081; `verify` opens the data
+    /// directory instead]
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     #[command(flatten)]

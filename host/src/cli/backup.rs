@@ -12,8 +12,9 @@ use super::output::Output;
 
 /// Write a copy of a running host's store into a file.
 ///
-/// The copy is of one moment, and holds everything but compiled code and the operator token. The file appears only when
-/// it is complete and on the disk. `restore` puts it in the place of a store.
+/// The copy is of one moment, and holds the whole store. What else is in the data directory is not in it: compiled code, the
+/// operator token, and the key without which the cursors that clients hold stop working. The file appears only when it is
+/// complete and on the disk. `restore` puts it in the place of a store.
 #[derive(Args)]
 pub(super) struct Backup {
     /// The file to write, which may not exist yet

@@ -44,9 +44,9 @@ impl Files {
 pub(super) struct Host {
     #[command(flatten)]
     pub(super) files: Files,
-    /// The directory with a folder for each plugin
-    #[arg(long, value_name = "DIR", default_value = "plugins")]
-    pub(super) plugins: PathBuf,
+    /// The directory with a folder for each plugin [default: ./plugins]
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
     /// Where the API listens; port 0 takes a free one [default: `[server] listen`, or else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -56,6 +56,18 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// The plugin directory. The usual one may be missing, one that is named may not.
+    pub(super) fn plugins(&self) -> Result<PathBuf, Failure> {
+        match &self.plugins {
+            Some(named) if !named.is_dir() => {
+                let reason = format!("there is no directory {}, which --plugins names", named.display());
+                Err(Failure::Usage(reason))
+            }
+            Some(named) => Ok(named.clone()),
+            None => Ok(PathBuf::from("plugins")),
+        }
+    }
+
     /// The configuration with what the flags say instead.
     pub(super) fn load(&self) -> Result<Config, Failure> {
         let mut config = self.files.load()?;

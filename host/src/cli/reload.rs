@@ -22,13 +22,20 @@ impl Reload {
     pub(super) fn run(self) -> Result<(), Failure> {
         let admin = self.target.connect()?;
         let changed = block_on(admin.post_json("/admin/api/reload", Bytes::new()))?;
-        self.output
-            .print(&changed, |changed| match changed["ignored"].as_array() {
-                Some(ignored) if !ignored.is_empty() => {
-                    let names: Vec<&str> = ignored.iter().filter_map(|name| name.as_str()).collect();
-                    format!("reloaded; a new start is needed for {}", names.join(", "))
-                }
-                _ => "reloaded".to_owned(),
-            })
+        self.output.print(&changed, |changed| {
+            let names = |of: &str| {
+                let names = changed[of].as_array().into_iter().flatten();
+                names.filter_map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+            };
+            let (ignored, unknown) = (names("ignored"), names("unknown_plugins"));
+            let mut said = "reloaded".to_owned();
+            if !ignored.is_empty() {
+                said.push_str(&format!("; a new start is needed for {ignored}"));
+            }
+            if !unknown.is_empty() {
+                said.push_str(&format!("; no plugin is called {unknown}, which [grants] names"));
+            }
+            said
+        })
     }
 }

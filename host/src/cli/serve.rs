@@ -20,7 +20,7 @@ pub(super) fn until_stopped(
         config,
         // With the flags folded in, as at the start: they are no change of the file.
         reload: Box::new(move || again.load().map_err(Failure::reason)),
-        plugins: host.plugins.clone(),
+        plugins: host.plugins()?,
         seeding,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -32,7 +32,8 @@ pub(crate) fn unknown(what: &str, given: &str, known: &[&str]) -> (String, Optio
     let nearest = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(given, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        // A third of it may be wrong; `anybody` is not far from `nobody`, and means the opposite.
+        .filter(|(distance, candidate)| distance * 3 < candidate.len())
         .min();
     let help = match (nearest, known) {
         (Some((_, candidate)), _) => format!("did you mean `{candidate}`?"),

@@ -49,6 +49,8 @@ async fn in_process(settings: &SandboxSettings, program: &Path, wasm: &Bytes) ->
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // A signal from the terminal is for the host, which ends it.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(host)?;

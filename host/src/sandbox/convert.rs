@@ -8,6 +8,11 @@ use crate::capabilities::model;
 use super::bindings::portcullis::plugin::types as wit;
 use super::fault::Fault;
 
+/// The text of a stored body, which is JSON. Checking it for UTF-8 is faster than replacing what would not be.
+fn text(body: &[u8]) -> String {
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body).into_owned(), str::to_owned)
+}
+
 /// A document for the guest.
 pub(super) fn document(document: &model::Document) -> wit::Document {
     wit::Document {
@@ -16,7 +21,7 @@ pub(super) fn document(document: &model::Document) -> wit::Document {
         owner: document.owner.map(|owner| owner.to_string()),
         created_ms: document.created_ms,
         updated_ms: document.updated_ms,
-        body: String::from_utf8_lossy(&document.body).into_owned(),
+        body: text(&document.body),
     }
 }
 

@@ -72,7 +72,10 @@ fn read(file: &Path, limit_mib: u32) -> io::Result<Vec<u8>> {
     let mut wasm = Vec::new();
     let most = (u64::from(limit_mib) << 20) + 1;
     File::open(file)?.take(most).read_to_end(&mut wasm)?;
-    Ok(wasm)
+    if wasm.starts_with(b"\0asm") {
+        return Ok(wasm);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "this is no WebAssembly"))
 }
 
 /// Compiles and instantiates the component; the compiled code is thrown away.

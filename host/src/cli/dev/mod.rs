@@ -11,7 +11,6 @@ use super::options::Host;
 use super::output::note;
 use super::{serve, toolchain};
 use crate::app::{Addresses, Seeding};
-use crate::config::{Config, EngineKind};
 
 /// Build the plugins, load sample data into a new store, and serve.
 ///
@@ -29,15 +28,16 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.host.load()?;
-        build(&self.host.plugins)?;
-        let wants_sample = !self.no_sample && is_new(&config);
+        let plugins = self.host.plugins()?;
+        build(&plugins)?;
         let data = config.data.directory.clone();
+        let wants_sample = !self.no_sample && sample::is_wanted(&config)?;
         serve::until_stopped(
             config,
             &self.host,
             Seeding::DirectoryWins,
             async |addresses: &Addresses| match wants_sample {
-                true => sample::load(addresses, &data, &self.host.plugins).await,
+                true => sample::load(addresses, &data, &plugins).await,
                 false => Ok(()),
             },
         )
@@ -58,9 +58,4 @@ fn build(plugins: &Path) -> Result<(), Failure> {
             toolchain::build_workspace(plugins)
         })
         .map_err(|error| Failure::Failed(error.to_string()))
-}
-
-/// Whether the host will start with an empty store.
-fn is_new(config: &Config) -> bool {
-    config.data.engine == EngineKind::Memory || !config.data.directory.join("db").exists()
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{Numbered, Refused};
+use crate::capabilities::catalogue::RESERVED_FIELDS;
 use crate::capabilities::json;
 use crate::cli::failure::Failure;
 
@@ -48,7 +49,12 @@ impl Renames {
     fn apply(&self, document: Map<String, Value>) -> Result<Value, String> {
         let mut renamed = Map::with_capacity(document.len());
         for (name, value) in document {
-            let name = self.0.get(&name).cloned().unwrap_or(name);
+            let name = match self.0.get(&name) {
+                Some(name) => name.clone(),
+                // The host sets it anew: so what `export` wrote is imported as it is.
+                None if RESERVED_FIELDS.contains(&name.as_str()) => continue,
+                None => name,
+            };
             if renamed.contains_key(&name) {
                 return Err(format!("two members would be called `{name}`"));
             }

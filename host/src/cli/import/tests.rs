@@ -76,6 +76,17 @@ fn a_line_without_end_stops_the_import() {
 }
 
 #[test]
+fn what_the_host_sets_is_left_out_unless_it_gets_another_name() {
+    let exported = r#"{"id":"7","sku":"lamp","owner":null,"created_at":"x","updated_at":"y"}"#;
+    let imported = |renames: &str| {
+        let batch = lines(exported).batch(&Renames::parse(renames).unwrap()).unwrap();
+        batch.documents[0].document.clone()
+    };
+    assert_eq!(imported(""), json!({"sku": "lamp"}));
+    assert_eq!(imported("id=number"), json!({"number": "7", "sku": "lamp"}));
+}
+
+#[test]
 fn members_are_renamed_all_at_once() {
     let renames = Renames::parse("name=sku,summary=name").unwrap();
     let batch = lines(r#"{"name":"lamp","summary":"A lamp","size":1}"#)
