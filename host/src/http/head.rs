@@ -64,8 +64,16 @@ fn check_host(head: &Parts) -> Result<(), Problem> {
     }
 }
 
+/// Whether this is a host, perhaps with a port. A plain one, the usual case, is known at a glance.
 fn is_authority(host: &[u8]) -> bool {
-    !host.contains(&b'@') && Authority::try_from(host).is_ok()
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let name = host.iter().take_while(|byte| plain(byte)).count();
+    let is_plain = match host.get(name..) {
+        Some([]) => name > 0,
+        Some([b':', port @ ..]) => name > 0 && (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    is_plain || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
 }
 
 /// RFC 9112, section 6.1: the framing is hyper's, which looks at the last coding only; another one before it would leave the

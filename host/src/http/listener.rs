@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture as _;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
@@ -27,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HEAD_BUFFER_BYTES: usize = 256 << 10;
 
 /// How many times more headers hyper reads than are allowed, for the same reason.
-const HEADERS_READ: usize = 4;
+const HEADERS_READ: usize = 2;
 
 /// Streams of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
@@ -157,11 +159,16 @@ fn connection(
     activity: Arc<Activity>,
 ) -> impl GracefulConnection<Error: std::fmt::Display> + Send + 'static {
     let places = Arc::new(Semaphore::new(SERVED_AT_A_TIME));
-    let service = service_fn(move |request| {
-        let (http, activity, places) = (Arc::clone(&http), Arc::clone(&activity), Arc::clone(&places));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (http, activity) = (Arc::clone(&http), Arc::clone(&activity));
+        // HTTP/1 asks for one thing at a time anyway.
+        let place = (request.version() == Version::HTTP_2).then(|| Arc::clone(&places).acquire_owned());
         async move {
             // The semaphore is never closed.
-            let _place = places.acquire_owned().await.ok();
+            let _place = match place {
+                Some(place) => place.await.ok(),
+                None => None,
+            };
             let in_flight = activity.request();
             let (response, _room) = stack::answer(&http, surface, request).await;
             drop(in_flight);

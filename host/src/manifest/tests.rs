@@ -263,3 +263,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_reference_has_every_limit_with_its_default_and_its_bounds() {
+    let reference = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference.md")).unwrap();
+    let mut limits = Limits::default();
+    for name in Limits::NAMES {
+        let (default, bounds) = limits.entry(name).unwrap();
+        let row = format!("| `{name}` | {default} | {} to {} |", bounds.start(), bounds.end());
+        assert!(reference.contains(&row), "{row}");
+    }
+}
