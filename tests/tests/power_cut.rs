@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
+use object::{Object as _, ObjectSymbol as _};
 use portcullis_tests::{Random, repository, scratch};
 
 use check::{Broken, check};
@@ -100,6 +101,21 @@ fn a_snapshot_that_was_cut_short_does_not_keep_the_store_closed() {
     fs::write(store.join("snap.00000000FFFFFFFF.generating"), [0; 512]).expect("a torn snapshot");
     let opened = check(store, Arc::new(Vec::new()), 0);
     assert!(opened.is_ok(), "{opened:?}");
+}
+
+/// The writer above is linked like the host, but not the host.
+#[test]
+fn the_host_has_the_function_that_syncs_for_sled() {
+    let binary = fs::read(portcullis_tests::binary()).expect("the binary is there");
+    let binary = object::File::parse(&*binary).expect("the binary is a program");
+    let from_libc = |symbol: &object::Symbol<'_, '_>| symbol.is_undefined() && symbol.name() == Ok("sync_file_range");
+    assert!(!binary.dynamic_symbols().any(|symbol| from_libc(&symbol)));
+    // And fdatasync, which it calls in its place, is.
+    assert!(
+        binary
+            .dynamic_symbols()
+            .any(|symbol| symbol.is_undefined() && symbol.name() == Ok("fdatasync"))
+    );
 }
 
 /// What became of some cuts.

@@ -9,6 +9,7 @@ mod conformance_tests;
 pub mod disk;
 pub mod dump;
 mod dump_format;
+mod durable;
 pub mod engine;
 pub mod expiry;
 pub mod keyspace;
