@@ -50,7 +50,8 @@ fn check_host(head: &Parts) -> Result<(), Problem> {
     let target = head.uri.authority().map(|target| target.as_str().as_bytes());
     let is_sound = match (first, second) {
         (Some(host), None) => {
-            let agrees = head.version != Version::HTTP_2 || target.is_none_or(|target| target == host.as_bytes());
+            let same = |target: &[u8]| target.eq_ignore_ascii_case(host.as_bytes());
+            let agrees = head.version != Version::HTTP_2 || target.is_none_or(same);
             is_authority(host.as_bytes()) && agrees
         }
         (None, _) => head.version != Version::HTTP_11,
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(checked(Version::HTTP_10, &[]), Ok(()));
         assert_eq!(checked(Version::HTTP_2, &[]), Ok(()));
         assert_eq!(checked_for("http://a/b", Version::HTTP_2, &[("host", "a")]), Ok(()));
+        assert_eq!(checked_for("http://a/b", Version::HTTP_2, &[("host", "A")]), Ok(()));
         assert_eq!(checked_for("http://a/b", Version::HTTP_2, &[("host", "b")]), Err(400));
         assert_eq!(
             checked_for("http://u@a/b", Version::HTTP_11, &[("host", "a")]),

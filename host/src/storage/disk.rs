@@ -1,8 +1,8 @@
 //! The engine on disk: sled, with what it needs to survive a power cut.
 //!
-//! sled's own flush calls `sync_file_range`, which leaves the disk's cache and the file's length alone. So each flush is
-//! followed by `sync_data` on a descriptor of our own, and after opening, the files that sled has made are synced with
-//! their directory.
+//! sled syncs its log with `sync_file_range`, which leaves the disk's cache and the file's length alone; `durable.rs` has that
+//! sync for real. Each flush is followed by `sync_data` on a descriptor of our own all the same: an acknowledgement does not
+//! rest on how the program was linked alone. After opening, the files that sled has made are synced with their directory.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
