@@ -3,16 +3,23 @@
 use bytes::Bytes;
 use portcullis::capabilities::documents::stored::encode;
 use portcullis::capabilities::model::Document;
-use portcullis::storage::engine::{Commit, Put};
+use portcullis::storage::engine::{Commit, Put, Reads};
 use portcullis::storage::keyspace;
 use uuid::Uuid;
 
-/// The commit that a create of a document without indexes comes to.
+/// The commit that a create of a document without indexes comes to, in a store without a catalogue.
 pub fn creation(collection: &str, body: &str) -> Commit {
-    stored(collection, body).1
+    Commit {
+        reads: Reads {
+            keys: vec![(keyspace::catalogue(), 0)],
+            ranges: Vec::new(),
+        },
+        quotas: vec![keyspace::quota(collection, [collection], u64::MAX)],
+        ..stored(collection, body).1
+    }
 }
 
-/// The same, with the id of the document.
+/// A commit of a document that checks nothing, with the id of the document.
 pub fn stored(collection: &str, body: &str) -> (Uuid, Commit) {
     let document = Document {
         id: Uuid::now_v7(),

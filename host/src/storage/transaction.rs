@@ -1,16 +1,15 @@
 //! The view that one call has of the store: it never sees two states, sees its own writes, and is committed whole or not at all.
 
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::engine::{
-    Commit, Direction, Engine, Idempotency, Key, MAX_SCAN_ROWS, Outcome, Put, Quota, Range, Reads, Rows, Scan,
-    Sequence, Unavailable, Versioned,
+    Commit, Engine, Idempotency, Key, Outcome, Put, Quota, Reads, Sequence, Unavailable,
 };
-use super::keyspace;
 
 /// The most bytes of values, keys and ranges that one transaction remembers of its reads.
 const MAX_HELD_BYTES: usize = 64 * 1_024 * 1_024;
@@ -57,6 +56,8 @@ pub struct Transaction {
     reads: Reads,
     /// What `reads.keys` held, so that a key is asked for once.
     values: HashMap<Key, Option<Bytes>>,
+    /// Keys that the call takes to be stored in these versions, and that no read has confirmed yet.
+    assumed: Vec<(Key, Sequence)>,
     /// The bytes of what is recorded and held above.
     held_bytes: usize,
     /// The rows that scans have returned.
@@ -79,6 +80,7 @@ impl Transaction {
             since: None,
             reads: Reads::default(),
             values: HashMap::new(),
+            assumed: Vec::new(),
             held_bytes: 0,
             scanned_rows: 0,
             seen: 0,
@@ -123,81 +125,19 @@ impl Transaction {
         keys.iter().map(|key| Ok(self.known(key)?.flatten())).collect()
     }
 
-    /// At most `limit` rows (at most `MAX_SCAN_ROWS`) behind `after`, the call's own writes included.
-    /// Fewer than `limit` rows means that the range is exhausted.
-    pub async fn scan(
-        &mut self,
-        range: &Range,
-        after: Option<&Key>,
-        limit: usize,
-        direction: Direction,
-    ) -> Result<Vec<(Key, Bytes)>, Ended> {
-        self.rows(Scan {
-            range: range.clone(),
-            after: after.cloned(),
-            limit,
-            direction,
-            keys_only: false,
-        })
-        .await
-    }
-
-    /// The keys of the rows that `scan` would find, without reading their values.
-    pub async fn scan_keys(
-        &mut self,
-        range: &Range,
-        after: Option<&Key>,
-        limit: usize,
-        direction: Direction,
-    ) -> Result<Vec<Key>, Ended> {
-        let scan = Scan {
-            range: range.clone(),
-            after: after.cloned(),
-            limit,
-            direction,
-            keys_only: true,
-        };
-        Ok(self.rows(scan).await?.into_iter().map(|(key, _)| key).collect())
-    }
-
-    async fn rows(&mut self, mut scan: Scan) -> Result<Vec<(Key, Bytes)>, Ended> {
-        self.check()?;
-        scan.limit = scan.limit.min(MAX_SCAN_ROWS);
-        let (limit, direction) = (scan.limit, scan.direction);
-        let mut rows = Vec::new();
-        while rows.len() < limit {
-            let remaining = scan.remaining();
-            let seen = match self.engine.scan(&scan).await {
-                Ok(seen) => seen,
-                Err(unavailable) => return self.end(unavailable.into()),
-            };
-            self.move_to(seen.applied).await?;
-            // What a range does not hold may have been removed by the very last commit.
-            self.seen = self.seen.max(seen.applied);
-            let last = (seen.data.len() == limit)
-                .then(|| seen.data.last().map(|(key, _)| key.clone()))
-                .flatten();
-            let covered = match (&last, direction) {
-                (None, _) => remaining,
-                (Some(last), Direction::Forward) => Range {
-                    end: keyspace::successor(last),
-                    ..remaining
-                },
-                (Some(last), Direction::Backward) => Range {
-                    start: last.clone(),
-                    ..remaining
-                },
-            };
-            rows.extend(self.merge(seen.data, &covered, direction));
-            self.record_range(covered)?;
-            if last.is_none() {
-                break;
-            }
-            scan.after = last;
+    /// Takes for given that a key is stored in a version that the caller knows, 0 where it is absent. The call's next read
+    /// confirms it, or else the commit does: where it is wrong, the call ends with a conflict. Reads nothing by itself.
+    pub fn assume(&mut self, key: Key, version: Sequence) {
+        let assumed = (key, version);
+        if !self.reads.keys.contains(&assumed) && !self.assumed.contains(&assumed) {
+            self.assumed.push(assumed);
         }
-        rows.truncate(limit);
-        self.scanned_rows += rows.len();
-        Ok(rows)
+    }
+
+    /// The version in which a key was found that the call has read; 0 where it was absent.
+    pub fn version_read(&self, key: &Key) -> Option<Sequence> {
+        let mut read = self.reads.keys.iter();
+        read.find(|(candidate, _)| candidate == key).map(|(_, version)| *version)
     }
 
     /// Writes a value, visible to the call at once and to others after the commit.
@@ -233,12 +173,13 @@ impl Transaction {
     }
 
     /// Commits. A call that only read commits nothing, but waits until what it read is durable.
-    pub async fn commit(self) -> Result<Sequence, Ended> {
+    pub async fn commit(mut self) -> Result<Sequence, Ended> {
         self.check()?;
         if self.is_read_only() {
             self.engine.durable(self.seen).await?;
             return Ok(self.since.unwrap_or(0));
         }
+        self.reads.keys.append(&mut self.assumed);
         let outcome = self.engine.commit(Commit {
             reads: self.reads,
             since: self.since.unwrap_or(0),
@@ -300,8 +241,28 @@ impl Transaction {
         expires_ms.is_none_or(|expires_ms| expires_ms > self.now_ms)
     }
 
+    /// Has what is assumed confirmed by the store; a read comes next.
+    async fn confirm(&mut self) -> Result<(), Ended> {
+        let assumed = std::mem::take(&mut self.assumed);
+        let keys: Vec<Key> = assumed.iter().map(|(key, _)| key.clone()).collect();
+        self.read(&keys).await?;
+        let wrong = assumed.into_iter().filter(|(key, version)| self.version_read(key) != Some(*version));
+        let wrong: BTreeSet<Key> = wrong.map(|(key, _)| key).collect();
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        self.end(Ended::Conflict(wrong))
+    }
+
     /// Reads keys that were not read before.
     async fn fetch(&mut self, keys: &[Key]) -> Result<(), Ended> {
+        if !self.assumed.is_empty() {
+            self.confirm().await?;
+        }
+        self.read(keys).await
+    }
+
+    async fn read(&mut self, keys: &[Key]) -> Result<(), Ended> {
         let seen = match self.engine.get(keys).await {
             Ok(seen) => seen,
             Err(unavailable) => return self.end(unavailable.into()),
@@ -342,41 +303,6 @@ impl Transaction {
             }
         }
         self.since = Some(applied);
-        Ok(())
-    }
-
-    /// The stored rows of a covered range with the call's own writes to it, in the direction of the scan.
-    fn merge(&self, stored: Rows, covered: &Range, direction: Direction) -> Vec<(Key, Bytes)> {
-        let stored = stored.into_iter().filter(|(_, row)| self.lives(row.expires_ms));
-        let stored = stored.map(|(key, Versioned { value, .. })| (key, value));
-        if self.writes.is_empty() || covered.start >= covered.end {
-            return stored.collect();
-        }
-        let mut merged: BTreeMap<Key, Bytes> = stored.collect();
-        let bounds = (Bound::Included(&covered.start), Bound::Excluded(&covered.end));
-        for (key, put) in self.writes.range::<Key, _>(bounds) {
-            match put.as_ref().filter(|put| self.lives(put.expires_ms)) {
-                Some(put) => merged.insert(key.clone(), put.value.clone()),
-                None => merged.remove(key),
-            };
-        }
-        match direction {
-            Direction::Forward => merged.into_iter().collect(),
-            Direction::Backward => merged.into_iter().rev().collect(),
-        }
-    }
-
-    /// Records a range as read; the pages of one scan become one range.
-    fn record_range(&mut self, range: Range) -> Result<(), Ended> {
-        match self.reads.ranges.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            Some(last) if last.start == range.end => last.start = range.start,
-            Some(last) if *last == range => {}
-            _ => {
-                self.hold(range.start.len() + range.end.len())?;
-                self.reads.ranges.push(range);
-            }
-        }
         Ok(())
     }
 }

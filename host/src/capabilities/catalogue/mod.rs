@@ -21,7 +21,7 @@ pub use definition::{IndexState, MayHold};
 pub use schema::{FieldKind, MAX_VIOLATIONS, Schema};
 
 use crate::manifest::{IndexField, MAX_INDEX_FIELDS, MAX_INDEXES, Resource};
-use crate::storage::engine::Engine;
+use crate::storage::engine::{Engine, Sequence};
 use crate::storage::keyspace;
 use crate::storage::transaction::{Ended, Transaction};
 use definition::{CollectionDefinition, Definition, IndexDefinition};
@@ -72,6 +72,8 @@ pub enum CatalogueError {
 #[derive(Debug, Default)]
 pub struct CatalogueState {
     version: u64,
+    /// The commit that stored this version; 0 before the first one.
+    stored: Sequence,
     collections: BTreeMap<String, Arc<Collection>>,
 }
 
@@ -91,15 +93,10 @@ impl CatalogueState {
         self.collections.values()
     }
 
-    /// Ends the call where the store has another version: its plans and its index entries would be stale. The version is
-    /// among what the call has read from then on.
-    pub async fn check(&self, transaction: &mut Transaction) -> Result<(), Ended> {
-        let stored = transaction.get(&keyspace::catalogue()).await?;
-        let expected = (self.version > 0).then(|| self.version.to_be_bytes());
-        if stored.as_deref() == expected.as_ref().map(<[u8; 8]>::as_slice) {
-            return Ok(());
-        }
-        Err(Ended::Conflict(BTreeSet::from([keyspace::catalogue()])))
+    /// Ends the call where the store has another version, since its plans and its index entries would be stale. That shows
+    /// at the call's next read, or else at its commit: a create in a collection without indexes reads nothing.
+    pub fn pin(&self, transaction: &mut Transaction) {
+        transaction.assume(keyspace::catalogue(), self.stored);
     }
 }
 
@@ -117,7 +114,12 @@ impl Catalogue {
     pub async fn load(engine: Arc<dyn Engine>, now_ms: u64) -> Result<Self, CatalogueError> {
         let mut transaction = Transaction::begin(Arc::clone(&engine), now_ms);
         let definition = read(&mut transaction).await?;
-        let state = state_of(&definition, &CatalogueState::default())?;
+        transaction.get(&keyspace::catalogue()).await?;
+        let stored = transaction.version_read(&keyspace::catalogue()).unwrap_or(0);
+        let state = CatalogueState {
+            stored,
+            ..state_of(&definition, &CatalogueState::default())?
+        };
         let versions = watch::Sender::new(state.version);
         Ok(Self {
             engine,
@@ -166,9 +168,9 @@ impl Catalogue {
             match self.attempt(&mut transaction, &mut edit).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(state)) => match transaction.commit().await {
-                    Ok(_) => {
+                    Ok(stored) => {
                         let version = state.version;
-                        self.current.store(Arc::new(state));
+                        self.current.store(Arc::new(CatalogueState { stored, ..state }));
                         self.versions.send_replace(version);
                         return Ok(());
                     }
@@ -236,6 +238,7 @@ fn state_of(definition: &Definition, before: &CatalogueState) -> Result<Catalogu
     }
     Ok(CatalogueState {
         version: definition.version,
+        stored: before.stored,
         collections,
     })
 }

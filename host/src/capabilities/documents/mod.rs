@@ -124,8 +124,7 @@ impl Documents<'_> {
     pub async fn insert(&mut self, body: Value) -> Result<Document, Error> {
         let text = self.checked(&body)?;
         let now_ms = self.transaction.now_ms();
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(|error| Ended::Unavailable(format!("no random numbers: {error}")))?;
+        let random: [u8; 10] = rand::random();
         let document = Document {
             // The time in front keeps documents in the order in which they were made.
             id: uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid(),
@@ -201,7 +200,7 @@ impl Documents<'_> {
 
     /// Writes or removes a document with its index entries and records the change.
     async fn store(&mut self, old: Option<(&Document, &Value)>, new: Option<(&Document, &Value)>) -> Result<(), Error> {
-        self.catalogue.check(self.transaction).await?;
+        self.catalogue.pin(self.transaction);
         let collection = self.collection;
         // All checks come before the first write: a plugin may go on after a refusal, and what it wrote is committed.
         let mut entries = Vec::new();

@@ -22,6 +22,8 @@ pub(super) struct Round<'a, B> {
     usage: &'a Usage,
     /// The last commit before this round.
     before: Sequence,
+    /// Versions as they were before this round, of keys that commits have read: most have read the same ones.
+    read: HashMap<Key, Sequence>,
     batch: Batch,
     charged: HashMap<Key, u64>,
     written: Vec<Written>,
@@ -45,6 +47,7 @@ impl<'a, B: Backend> Round<'a, B> {
             recent,
             usage,
             before,
+            read: HashMap::new(),
             batch,
             charged,
             written,
@@ -112,10 +115,10 @@ impl<'a, B: Backend> Round<'a, B> {
         }
     }
 
-    fn conflicts(&self, commit: &Commit) -> io::Result<BTreeSet<Key>> {
+    fn conflicts(&mut self, commit: &Commit) -> io::Result<BTreeSet<Key>> {
         let mut conflicts = BTreeSet::new();
         for (key, version) in &commit.reads.keys {
-            if self.envelope(key)?.map_or(0, |stored| stored.version) != *version {
+            if self.version(key)? != *version {
                 conflicts.insert(key.clone());
             }
         }
@@ -129,6 +132,19 @@ impl<'a, B: Backend> Round<'a, B> {
             );
         }
         Ok(conflicts)
+    }
+
+    /// The version of a key, 0 where it is absent.
+    fn version(&mut self, key: &Key) -> io::Result<Sequence> {
+        let written = self.batch.0.contains_key(key);
+        if let Some(version) = self.read.get(key).filter(|_| !written) {
+            return Ok(*version);
+        }
+        let version = self.envelope(key)?.map_or(0, |stored| stored.version);
+        if !written {
+            self.read.insert(key.clone(), version);
+        }
+        Ok(version)
     }
 
     fn stage(&self, commit: &Commit) -> io::Result<Staged> {
@@ -163,8 +179,6 @@ impl<'a, B: Backend> Round<'a, B> {
             };
             let entry = keyspace::change(sequence);
             staged.put(&entry, &put, sequence);
-            let place = staged.written.partition_point(|key| *key < entry);
-            staged.written.insert(place, entry);
         }
         Ok(staged)
     }
