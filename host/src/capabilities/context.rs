@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::catalogue::CatalogueState;
-use super::documents::{self, Cursors, Documents};
+use serde_json::Value;
+
+use super::catalogue::{CatalogueState, Collection};
+use super::documents::{self, Cursors, Documents, Vetted};
 use super::keyvalue::KeyValue;
 use super::log::{Level, LogBudget};
 use super::model::{Document, Problem};
@@ -66,6 +68,8 @@ pub struct CallContext {
     pub plugin: Arc<PluginContext>,
     /// What it may still write to its log.
     pub log: LogBudget,
+    /// The body that the plugin is called with, where it is called with a whole one.
+    pub vetted: Option<Arc<Vetted>>,
     /// The documents that the plugin was given last: what it returns is most often just that.
     pub handed: Vec<Document>,
     /// The last refusal that WIT has no case for: said to the client where the plugin passes the problem on.
@@ -93,6 +97,7 @@ impl CallContext {
             request,
             plugin,
             log,
+            vetted: None,
             handed: Vec::new(),
             refusal: None,
         }
@@ -114,6 +119,13 @@ impl CallContext {
         self.handed.extend(documents.into_iter().cloned());
     }
 
+    /// Checks a whole body against the schema of the request's resource, before the plugin is called with it.
+    pub fn vet(&mut self, body: &Arc<Value>) -> Result<Arc<Vetted>, Problem> {
+        let vetted = Arc::new(Vetted::new(known(&self.catalogue, &self.resource)?, body)?);
+        self.vetted = Some(Arc::clone(&vetted));
+        Ok(vetted)
+    }
+
     /// The documents of a collection, for one action.
     pub fn documents(&mut self, collection: &str, action: Action) -> Result<Documents<'_>, documents::Error> {
         let reachable = self.reach.collections.get(collection);
@@ -124,11 +136,7 @@ impl CallContext {
                 .write(&self.plugin, &self.request, Level::Warn, "denied", &denial);
             return Err(Problem::Forbidden(format!("the plugin may not {action} in `{collection}`")).into());
         };
-        let known = self.catalogue.collection(collection).ok_or_else(|| {
-            Problem::Unavailable(format!(
-                "the collection `{collection}` does not exist: its plugin is not installed"
-            ))
-        })?;
+        let known = known(&self.catalogue, collection)?;
         let (readable, writable) = self.scopes(collection, reachable, action)?;
         Ok(Documents {
             transaction: &mut self.transaction,
@@ -199,6 +207,14 @@ impl CallContext {
             self.plugin.name
         )
     }
+}
+
+fn known<'c>(catalogue: &'c CatalogueState, collection: &str) -> Result<&'c Arc<Collection>, Problem> {
+    catalogue.collection(collection).ok_or_else(|| {
+        Problem::Unavailable(format!(
+            "the collection `{collection}` does not exist: its plugin is not installed"
+        ))
+    })
 }
 
 fn wider(left: Option<Scope>, right: Option<Scope>) -> Option<Scope> {

@@ -52,6 +52,7 @@ async fn context(resource: &str, standing: Standing, actions: &[Action], read: A
             ..PluginContext::default()
         }),
         log: LogBudget::new(1, 10_000),
+        vetted: None,
         handed: Vec::new(),
         refusal: None,
     }

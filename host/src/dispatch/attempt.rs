@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::capabilities::catalogue::Collection;
 use crate::capabilities::context::CallContext;
 use crate::capabilities::documents::Error;
 use crate::capabilities::log::LogBudget;
@@ -166,14 +165,6 @@ impl Step {
         }
     }
 
-    /// A plugin never sees a whole body that breaks its schema.
-    pub(super) fn check_body(&self, context: &CallContext, body: &serde_json::Value) -> Result<(), Stop> {
-        let declared = context.catalogue.collection(&self.resource.name).map(Arc::as_ref);
-        declared
-            .map_or(Ok(()), |declared: &Collection| declared.check(body))
-            .map_err(|problem| Failure::Problem(problem).into())
-    }
-
     /// What the plugin is called with.
     pub(super) fn invocation(&self, context: Box<CallContext>, bounds: Bounds) -> Invocation {
         let plugin = &self.resource.plugin;
@@ -228,6 +219,12 @@ fn too_large(reason: String) -> Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Failure::Problem(problem).into()
     }
 }
 

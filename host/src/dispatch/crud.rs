@@ -1,8 +1,11 @@
 //! Operations on a resource whose plugin serves all of them.
 
+use std::sync::Arc;
+
 use crate::capabilities::context::CallContext;
+use crate::capabilities::documents::Vetted;
 use crate::capabilities::json;
-use crate::capabilities::model::Document;
+use crate::capabilities::model::{Document, Problem};
 use crate::sandbox::{CrudCall, CrudReply};
 
 use super::attempt::{Bounds, Step, Stop};
@@ -13,33 +16,27 @@ use super::reply;
 /// Checks the body, calls the plugin, checks what it returns.
 pub(super) async fn serve(
     step: &Step,
-    context: Box<CallContext>,
+    mut context: Box<CallContext>,
     bounds: Bounds,
 ) -> (Box<CallContext>, Result<Reply, Stop>) {
-    // A patch can be checked only once it is applied, which `documents` does.
-    if let Operation::Create { body } | Operation::Replace { body, .. } = &step.call.operation
-        && let Err(stop) = step.check_body(&context, body)
-    {
-        return (context, Err(stop));
-    }
-    let collection = &*step.resource.name;
-    let text = body_text(&step.call.operation);
+    let body = match Body::of(&step.call.operation, &mut context) {
+        Ok(body) => body,
+        Err(problem) => return (context, Err(problem.into())),
+    };
+    let (collection, text) = (&*step.resource.name, body.text());
     let call = match &step.call.operation {
         Operation::List(selection) => CrudCall::Query { collection, selection },
         Operation::Read { id } => CrudCall::Read { collection, id },
-        Operation::Create { .. } => CrudCall::Create {
-            collection,
-            body: &text,
-        },
+        Operation::Create { .. } => CrudCall::Create { collection, body: text },
         Operation::Replace { id, .. } => CrudCall::Replace {
             collection,
             id,
-            body: &text,
+            body: text,
         },
         Operation::Patch { id, .. } => CrudCall::Patch {
             collection,
             id,
-            merge_patch: &text,
+            merge_patch: text,
         },
         Operation::Delete { id, .. } => CrudCall::Remove { collection, id },
     };
@@ -54,12 +51,30 @@ pub(super) async fn serve(
     (context, result)
 }
 
-fn body_text(operation: &Operation) -> String {
-    match operation {
-        Operation::Create { body } | Operation::Replace { body, .. } | Operation::Patch { patch: body, .. } => {
-            json::print(body)
+/// What a plugin is called with.
+enum Body {
+    /// It never sees a whole body that breaks its schema.
+    Whole(Arc<Vetted>),
+    /// A patch can be checked only once it is applied, which `documents` does.
+    Patch(String),
+    None,
+}
+
+impl Body {
+    fn of(operation: &Operation, context: &mut CallContext) -> Result<Self, Problem> {
+        Ok(match operation {
+            Operation::Create { body } | Operation::Replace { body, .. } => Self::Whole(context.vet(body)?),
+            Operation::Patch { patch, .. } => Self::Patch(json::print(patch)),
+            Operation::List(_) | Operation::Read { .. } | Operation::Delete { .. } => Self::None,
+        })
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Whole(vetted) => vetted.text(),
+            Self::Patch(text) => text,
+            Self::None => "",
         }
-        Operation::List(_) | Operation::Read { .. } | Operation::Delete { .. } => String::new(),
     }
 }
 

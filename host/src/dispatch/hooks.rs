@@ -1,9 +1,11 @@
 //! Operations on a resource that the host serves itself, asking the plugin before each write.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::capabilities::context::CallContext;
-use crate::capabilities::documents::merge_patch;
+use crate::capabilities::documents::{Body, merge_patch};
 use crate::capabilities::json;
 use crate::capabilities::model::{Document, Page, Problem, Selection};
 use crate::manifest::Action;
@@ -15,15 +17,15 @@ use super::operation::{Operation, Reply};
 
 /// What an update makes of a body.
 enum Next<'a> {
-    Whole(&'a Value),
+    Whole(&'a Arc<Value>),
     Patched(&'a Value),
 }
 
 impl Next<'_> {
-    fn of(&self, current: &Document) -> Result<Value, Stop> {
+    fn of(&self, current: &Document) -> Result<Arc<Value>, Stop> {
         match self {
-            Self::Whole(body) => Ok((*body).clone()),
-            Self::Patched(patch) => Ok(merge_patch(parsed(current)?, patch)),
+            Self::Whole(body) => Ok(Arc::clone(body)),
+            Self::Patched(patch) => Ok(Arc::new(merge_patch(parsed(current)?, patch))),
         }
     }
 }
@@ -64,21 +66,21 @@ async fn current(step: &Step, context: &mut CallContext, id: &str, action: Actio
 
 async fn create(
     step: &Step,
-    context: Box<CallContext>,
+    mut context: Box<CallContext>,
     bounds: Bounds,
-    body: &Value,
+    body: &Arc<Value>,
 ) -> (Box<CallContext>, Result<Reply, Stop>) {
-    if let Err(stop) = step.check_body(&context, body) {
-        return (context, Err(stop));
-    }
-    let text = json::print(body);
+    let vetted = match context.vet(body) {
+        Ok(vetted) => vetted,
+        Err(problem) => return (context, Err(problem.into())),
+    };
     let call = HookCall::BeforeCreate {
         collection: &step.resource.name,
-        body: &text,
+        body: vetted.text(),
     };
     let (mut context, answer) = ask(step, context, bounds, call).await;
     let result = async {
-        let body = body_of(answer?)?;
+        let body = body_of(answer?, &context)?;
         let created = context
             .documents(&step.resource.name, Action::Create)?
             .insert(body)
@@ -99,8 +101,7 @@ async fn update(
     let prepared = async {
         let current = current(step, &mut context, id, Action::Read).await?;
         let next = next.of(&current)?;
-        step.check_body(&context, &next)?;
-        Ok((current, json::print(&next)))
+        Ok((current, context.vet(&next)?))
     };
     let (current, next) = match prepared.await {
         Ok(prepared) => prepared,
@@ -109,11 +110,11 @@ async fn update(
     let call = HookCall::BeforeUpdate {
         collection: &step.resource.name,
         current: &current,
-        next: &next,
+        next: next.text(),
     };
     let (mut context, answer) = ask(step, context, bounds, call).await;
     let result = async {
-        let body = body_of(answer?)?;
+        let body = body_of(answer?, &context)?;
         let updated = context
             .documents(&step.resource.name, Action::Update)?
             .replace(id, body)
@@ -167,10 +168,10 @@ async fn ask(
 }
 
 /// The body that a hook returns; `documents` checks it against the schema once more.
-fn body_of(answer: HookReply) -> Result<Value, Stop> {
+fn body_of(answer: HookReply, context: &CallContext) -> Result<Body, Stop> {
     match answer {
-        HookReply::Body(text) => match json::parse_object(text.as_bytes()) {
-            Ok(body) => Ok(Value::Object(body)),
+        HookReply::Body(text) => match Body::of(&text, context.vetted.as_ref()) {
+            Ok(body) => Ok(body),
             Err(reason) => {
                 tracing::warn!(target: "plugin", %reason, "a hook returned a body that is no JSON object");
                 Err(Failure::Fault(Fault::Malformed).into())

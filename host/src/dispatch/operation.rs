@@ -1,5 +1,7 @@
 //! What can be asked of a resource, and what comes back.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::capabilities::model::{Document, Page, Selection};
@@ -18,14 +20,14 @@ pub enum Operation {
     /// `POST /api/{resource}`
     Create {
         /// A JSON object without the host's fields.
-        body: Value,
+        body: Arc<Value>,
     },
     /// `PUT /api/{resource}/{id}`
     Replace {
         /// The document.
         id: String,
         /// A JSON object without the host's fields.
-        body: Value,
+        body: Arc<Value>,
         /// Only if the document is at one of these revisions.
         precondition: Option<Precondition>,
     },

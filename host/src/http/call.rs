@@ -1,5 +1,7 @@
 //! From a request to an operation on a resource: the same for a single request and for a part of a batch.
 
+use std::sync::Arc;
+
 use hyper::Method;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_LANGUAGE, IF_MATCH, IF_NONE_MATCH};
@@ -57,7 +59,7 @@ pub(super) fn operation(resource: &Resource, parts: Parts<'_>) -> Result<Operati
         Some(Action::Create) => create(body)?,
         Some(Action::Update) if method == Method::PUT => Operation::Replace {
             id: id(),
-            body: without_host_fields(body),
+            body: Arc::new(without_host_fields(body)),
             precondition,
         },
         Some(Action::Update) => Operation::Patch {
@@ -80,7 +82,7 @@ pub(super) fn create(body: Value) -> Result<Operation, Problem> {
         })
         .collect();
     if errors.is_empty() {
-        Ok(Operation::Create { body })
+        Ok(Operation::Create { body: Arc::new(body) })
     } else {
         Err(Problem::invalid(errors))
     }

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::engine::{
-    Commit, Engine, Idempotency, Key, Outcome, Put, Quota, Reads, Sequence, Unavailable,
-};
+use super::engine::{Commit, Engine, Idempotency, Key, Outcome, Put, Quota, Reads, Sequence, Unavailable};
 
 /// The most bytes of values, keys and ranges that one transaction remembers of its reads.
 const MAX_HELD_BYTES: usize = 64 * 1_024 * 1_024;
@@ -137,7 +135,8 @@ impl Transaction {
     /// The version in which a key was found that the call has read; 0 where it was absent.
     pub fn version_read(&self, key: &Key) -> Option<Sequence> {
         let mut read = self.reads.keys.iter();
-        read.find(|(candidate, _)| candidate == key).map(|(_, version)| *version)
+        read.find(|(candidate, _)| candidate == key)
+            .map(|(_, version)| *version)
     }
 
     /// Writes a value, visible to the call at once and to others after the commit.
@@ -246,7 +245,9 @@ impl Transaction {
         let assumed = std::mem::take(&mut self.assumed);
         let keys: Vec<Key> = assumed.iter().map(|(key, _)| key.clone()).collect();
         self.read(&keys).await?;
-        let wrong = assumed.into_iter().filter(|(key, version)| self.version_read(key) != Some(*version));
+        let wrong = assumed
+            .into_iter()
+            .filter(|(key, version)| self.version_read(key) != Some(*version));
         let wrong: BTreeSet<Key> = wrong.map(|(key, _)| key).collect();
         if wrong.is_empty() {
             return Ok(());

@@ -1,6 +1,7 @@
 //! Tests of the transaction, on the engine in memory.
 
 use super::*;
+use crate::storage::engine::{Direction, Range};
 use crate::storage::memory;
 
 fn key(name: &'static str) -> Key {

@@ -1,5 +1,6 @@
 //! Documents of one collection, in a call's transaction, under a scope: schema, uniqueness and indexes are kept here.
 
+mod body;
 mod count;
 mod cursor;
 pub(super) mod encoding;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use body::{Body, Vetted};
 pub use count::MAX_COUNTED;
 pub use cursor::Cursors;
 pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS};
@@ -25,7 +27,6 @@ pub use page::{MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
 pub use query::MAX_ROWS_OF_REQUEST;
 
 use super::catalogue::{CatalogueState, Collection, Index};
-use super::json;
 use super::model::{Document, Problem, Violation};
 use crate::policy::{Caller, Scope};
 use crate::storage::engine::{Key, Quota};
@@ -121,8 +122,9 @@ impl Documents<'_> {
     }
 
     /// Stores a new document, which belongs to the caller.
-    pub async fn insert(&mut self, body: Value) -> Result<Document, Error> {
-        let text = self.checked(&body)?;
+    pub async fn insert(&mut self, body: impl Into<Body>) -> Result<Document, Error> {
+        let body = body.into();
+        let text = body.checked(self.collection)?;
         let now_ms = self.transaction.now_ms();
         let random: [u8; 10] = rand::random();
         let document = Document {
@@ -134,21 +136,21 @@ impl Documents<'_> {
             updated_ms: now_ms,
             body: text,
         };
-        self.store(None, Some((&document, &body))).await?;
+        self.store(None, Some((&document, body.value()))).await?;
         Ok(document)
     }
 
     /// Replaces the whole body.
-    pub async fn replace(&mut self, id: &str, body: Value) -> Result<Document, Error> {
+    pub async fn replace(&mut self, id: &str, body: impl Into<Body>) -> Result<Document, Error> {
         let current = self.writable(id).await?;
-        self.update(current, &body).await
+        self.update(current, &body.into()).await
     }
 
     /// Applies a JSON Merge Patch.
     pub async fn patch(&mut self, id: &str, merge: Value) -> Result<Document, Error> {
         let current = self.writable(id).await?;
         let body = merge_patch(self.parsed(&current)?, &merge);
-        self.update(current, &body).await
+        self.update(current, &body.into()).await
     }
 
     /// Removes the document.
@@ -158,8 +160,8 @@ impl Documents<'_> {
         self.store(Some((&current, &body)), None).await
     }
 
-    async fn update(&mut self, current: Document, body: &Value) -> Result<Document, Error> {
-        let text = self.checked(body)?;
+    async fn update(&mut self, current: Document, body: &Body) -> Result<Document, Error> {
+        let text = body.checked(self.collection)?;
         let old_body = self.parsed(&current)?;
         let next = Document {
             revision: current.revision + 1,
@@ -167,21 +169,9 @@ impl Documents<'_> {
             body: text,
             ..current.clone()
         };
-        self.store(Some((&current, &old_body)), Some((&next, body))).await?;
+        self.store(Some((&current, &old_body)), Some((&next, body.value())))
+            .await?;
         Ok(next)
-    }
-
-    /// The compact text of a body that may be stored.
-    fn checked(&self, body: &Value) -> Result<Bytes, Error> {
-        self.collection.check(body)?;
-        let text = Bytes::from(json::print(body));
-        if text.len() > MAX_BODY_BYTES {
-            return Err(invalid(
-                String::new(),
-                format!("a body holds at most {MAX_BODY_BYTES} bytes"),
-            ));
-        }
-        Ok(text)
     }
 
     /// The document that is to be written: not found where it may not be known of, forbidden where it may.

@@ -1,11 +1,13 @@
 //! `portcullis:plugin/documents`: documents in the call's transaction, under the call's scope.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use wasmtime::Result as Trapping;
 
 use crate::capabilities::context::CallContext;
-use crate::capabilities::documents::Error;
-use crate::capabilities::json;
+use crate::capabilities::documents::{Body, Error, Vetted};
+use crate::capabilities::json::{self, JsonError};
 use crate::capabilities::model::{self, Violation};
 use crate::manifest::Action;
 use crate::sandbox::bindings::portcullis::plugin::documents::{Document, Host, Json, Page, Problem, Selection};
@@ -57,11 +59,10 @@ impl Host for CallState {
 
     async fn insert(&mut self, collection: String, body: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
+        let vetted = context.vetted.clone();
         let result = async {
-            context
-                .documents(&collection, Action::Create)?
-                .insert(object(&body)?)
-                .await
+            let mut documents = context.documents(&collection, Action::Create)?;
+            documents.insert(whole(&body, vetted.as_ref())?).await
         }
         .await;
         stored(context, result)
@@ -69,11 +70,10 @@ impl Host for CallState {
 
     async fn replace(&mut self, collection: String, id: String, body: Json) -> Trapping<Result<Document, Problem>> {
         let (context, _) = self.host_call()?;
+        let vetted = context.vetted.clone();
         let result = async {
-            context
-                .documents(&collection, Action::Update)?
-                .replace(&id, object(&body)?)
-                .await
+            let mut documents = context.documents(&collection, Action::Update)?;
+            documents.replace(&id, whole(&body, vetted.as_ref())?).await
         }
         .await;
         stored(context, result)
@@ -120,12 +120,21 @@ fn answer<T>(context: &mut CallContext, result: Result<T, Error>) -> Trapping<Re
     Ok(Err(Problem::Other(text)))
 }
 
+/// The body that the guest means.
+fn whole(text: &str, vetted: Option<&Arc<Vetted>>) -> Result<Body, Error> {
+    Body::of(text, vetted).map_err(not_an_object)
+}
+
 /// The JSON object that the guest means.
 fn object(text: &str) -> Result<Value, Error> {
-    json::parse_object(text.as_bytes()).map(Value::Object).map_err(|error| {
-        Error::Problem(model::Problem::Invalid(vec![Violation {
-            pointer: String::new(),
-            message: error.to_string(),
-        }]))
-    })
+    json::parse_object(text.as_bytes())
+        .map(Value::Object)
+        .map_err(not_an_object)
+}
+
+fn not_an_object(error: JsonError) -> Error {
+    Error::Problem(model::Problem::Invalid(vec![Violation {
+        pointer: String::new(),
+        message: error.to_string(),
+    }]))
 }

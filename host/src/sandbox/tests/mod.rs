@@ -104,6 +104,7 @@ fn context() -> Box<CallContext> {
         resource: "things".into(),
         scope: Scope::All,
         reach: Arc::default(),
+        vetted: None,
         handed: Vec::new(),
         refusal: None,
         request: Arc::default(),

@@ -17,12 +17,17 @@ const MAX_ROUND_COMMITS: usize = 512;
 /// A round takes no more commits once its values take this much, so that readers are never held off for long.
 const MAX_ROUND_BYTES: usize = 4 * 1_024 * 1_024;
 
-/// A round after one of so many commits waits for more, as long as more arrive: they share one sync.
+/// A round after one of so many commits waits for more: they share one sync.
 const COMPANY: usize = 5;
+/// It waits for no more than this: then a round's own cost is small against that of its commits, and who comes later is
+/// better served while this round is synced.
+const ENOUGH: usize = 26;
 /// How often it looks whether more arrived.
-const GATHERING_STEP: Duration = Duration::from_micros(100);
-/// The longest that it waits; it never waits longer than the last sync took.
-const MAX_GATHERING: Duration = Duration::from_millis(1);
+const GATHERING_STEP: Duration = Duration::from_micros(50);
+/// It stops waiting when so many looks in a row have found nobody new.
+const QUIET_STEPS: u32 = 4;
+/// The longest that it waits; it never waits longer than the last round took.
+const MAX_GATHERING: Duration = Duration::from_millis(2);
 
 /// What waits for the committer.
 #[expect(
@@ -52,8 +57,8 @@ pub(super) struct Committer<B> {
     usage: Usage,
     /// How many commits the last round had.
     last_round: usize,
-    /// How long its sync took.
-    last_sync: Duration,
+    /// How long it took to apply and sync it.
+    last_took: Duration,
 }
 
 impl<B: Backend> Committer<B> {
@@ -63,7 +68,7 @@ impl<B: Backend> Committer<B> {
             queue,
             usage,
             last_round: 0,
-            last_sync: Duration::ZERO,
+            last_took: Duration::ZERO,
         }
     }
 
@@ -87,14 +92,18 @@ impl<B: Backend> Committer<B> {
 
     /// Lets a round grow while many write at a time. Somebody who writes alone never waits.
     fn gather(&self) {
-        let longest = self.last_sync.min(MAX_GATHERING);
+        if self.last_round < COMPANY {
+            return;
+        }
+        let longest = self.last_took.min(MAX_GATHERING);
         let begun = Instant::now();
-        while self.last_round >= COMPANY && self.queue.len() < MAX_ROUND_COMMITS && begun.elapsed() < longest {
-            let waiting = self.queue.len();
+        let (mut waiting, mut quiet) = (self.queue.len(), 0);
+        // The first of the round is no longer in the queue.
+        while waiting + 1 < ENOUGH && quiet < QUIET_STEPS && begun.elapsed() < longest {
             thread::sleep(GATHERING_STEP);
-            if self.queue.len() == waiting {
-                break;
-            }
+            let now = self.queue.len();
+            quiet = if now == waiting { quiet + 1 } else { 0 };
+            waiting = now;
         }
     }
 
@@ -164,6 +173,7 @@ impl<B: Backend> Committer<B> {
             written,
             logged,
         } = applicable;
+        let begun = Instant::now();
         let applied = {
             let mut state = self.shared.state.write();
             self.shared
@@ -175,9 +185,8 @@ impl<B: Backend> Committer<B> {
             state.applied
         };
         self.usage.update(charged);
-        let begun = Instant::now();
         self.shared.backend.sync().map_err(|error| self.shared.fail(&error))?;
-        self.last_sync = begun.elapsed();
+        self.last_took = begun.elapsed();
         self.shared.progress.send_modify(|progress| {
             progress.durable = applied;
             progress.logged = logged.unwrap_or(progress.logged);
