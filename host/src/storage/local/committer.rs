@@ -17,17 +17,16 @@ const MAX_ROUND_COMMITS: usize = 512;
 /// A round takes no more commits once its values take this much, so that readers are never held off for long.
 const MAX_ROUND_BYTES: usize = 4 * 1_024 * 1_024;
 
-/// A round after one of so many commits waits for more: they share one sync.
+/// While so many write at a time, a round waits for company: its commits share one sync.
 const COMPANY: usize = 5;
-/// It waits for no more than this: then a round's own cost is small against that of its commits, and who comes later is
-/// better served while this round is synced.
+/// With so many, what a round costs by itself is small against its commits. While it is synced, the rest arrives.
 const ENOUGH: usize = 26;
 /// How often it looks whether more arrived.
 const GATHERING_STEP: Duration = Duration::from_micros(50);
 /// It stops waiting when so many looks in a row have found nobody new.
-const QUIET_STEPS: u32 = 4;
-/// The longest that it waits; it never waits longer than the last round took.
-const MAX_GATHERING: Duration = Duration::from_millis(2);
+const QUIET_STEPS: u32 = 6;
+/// The longest that it waits.
+const MAX_GATHERING: Duration = Duration::from_millis(5);
 
 /// What waits for the committer.
 #[expect(
@@ -55,10 +54,18 @@ pub(super) struct Committer<B> {
     shared: Arc<Shared<B>>,
     queue: mpsc::Receiver<Job>,
     usage: Usage,
-    /// How many commits the last round had.
-    last_round: usize,
+    last: Last,
+}
+
+/// What the last round tells of the next one.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    /// The commits that were in it, or waited when it was done: so many are likely to come again.
+    writers: usize,
     /// How long it took to apply and sync it.
-    last_took: Duration,
+    took: Duration,
+    /// How long only to sync it.
+    sync: Duration,
 }
 
 impl<B: Backend> Committer<B> {
@@ -67,8 +74,7 @@ impl<B: Backend> Committer<B> {
             shared,
             queue,
             usage,
-            last_round: 0,
-            last_took: Duration::ZERO,
+            last: Last::default(),
         }
     }
 
@@ -80,7 +86,6 @@ impl<B: Backend> Committer<B> {
                 Job::Commit(first) => {
                     self.gather();
                     let (commits, then) = self.drain(first);
-                    self.last_round = commits.len();
                     self.round(commits);
                     if let Some(started) = then {
                         pause(started);
@@ -90,16 +95,28 @@ impl<B: Backend> Committer<B> {
         }
     }
 
-    /// Lets a round grow while many write at a time. Somebody who writes alone never waits.
+    /// Lets a round grow while many write at a time: to what is enough, in no more time than the last round took; to all of
+    /// them, where a sync takes so long that waiting for them is worth it. Somebody who writes alone never waits.
     fn gather(&self) {
-        if self.last_round < COMPANY {
+        let Last { writers, took, sync } = self.last;
+        if writers < COMPANY {
             return;
         }
-        let longest = self.last_took.min(MAX_GATHERING);
         let begun = Instant::now();
         let (mut waiting, mut quiet) = (self.queue.len(), 0);
-        // The first of the round is no longer in the queue.
-        while waiting + 1 < ENOUGH && quiet < QUIET_STEPS && begun.elapsed() < longest {
+        while quiet < QUIET_STEPS {
+            let elapsed = begun.elapsed();
+            let wanted = if elapsed < sync.min(MAX_GATHERING) / 2 {
+                writers
+            } else if elapsed < took.min(MAX_GATHERING) {
+                writers.min(ENOUGH)
+            } else {
+                return;
+            };
+            // The first of the round is no longer in the queue.
+            if waiting + 1 >= wanted {
+                return;
+            }
             thread::sleep(GATHERING_STEP);
             let now = self.queue.len();
             quiet = if now == waiting { quiet + 1 } else { 0 };
@@ -133,6 +150,7 @@ impl<B: Backend> Committer<B> {
     }
 
     fn round(&mut self, commits: Vec<Submitted>) {
+        let commits_in_it = commits.len();
         let (mut answers, applicable) = self.check(commits);
         if let Some(Err(reason)) = applicable.map(|applicable| self.perform(applicable)) {
             for (_, outcome) in &mut answers {
@@ -141,6 +159,7 @@ impl<B: Backend> Committer<B> {
                 }
             }
         }
+        self.last.writers = commits_in_it + self.queue.len();
         for (reply, outcome) in answers {
             // A caller that has gone away does not want to know.
             let _ = reply.send(outcome);
@@ -185,8 +204,10 @@ impl<B: Backend> Committer<B> {
             state.applied
         };
         self.usage.update(charged);
+        let applied_in = begun.elapsed();
         self.shared.backend.sync().map_err(|error| self.shared.fail(&error))?;
-        self.last_took = begun.elapsed();
+        self.last.took = begun.elapsed();
+        self.last.sync = self.last.took.saturating_sub(applied_in);
         self.shared.progress.send_modify(|progress| {
             progress.durable = applied;
             progress.logged = logged.unwrap_or(progress.logged);
