@@ -125,11 +125,13 @@ impl Transaction {
 
     /// Takes for given that a key is stored in a version that the caller knows, 0 where it is absent. The call's next read
     /// confirms it, or else the commit does: where it is wrong, the call ends with a conflict. Reads nothing by itself.
-    pub fn assume(&mut self, key: Key, version: Sequence) {
+    pub fn assume(&mut self, key: Key, version: Sequence) -> Result<(), Ended> {
+        self.check()?;
         let assumed = (key, version);
         if !self.reads.keys.contains(&assumed) && !self.assumed.contains(&assumed) {
             self.assumed.push(assumed);
         }
+        Ok(())
     }
 
     /// The version in which a key was found that the call has read; 0 where it was absent.

@@ -183,3 +183,66 @@ async fn writes_beyond_the_limits_of_the_store_are_told_apart() {
     transaction.put(key("b"), value, None);
     assert!(matches!(transaction.commit().await, Err(Ended::TooLarge(_))));
 }
+
+/// The version in which a key is stored.
+async fn version(engine: &Arc<dyn Engine>, name: &'static str) -> Sequence {
+    let mut transaction = Transaction::begin(Arc::clone(engine), 0);
+    transaction.get(&key(name)).await.unwrap();
+    transaction.version_read(&key(name)).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_assumed_rightly_is_among_what_the_commit_checks() {
+    let engine = engine();
+    write(&engine, "a", "stored").await;
+    let known = version(&engine, "a").await;
+    for (moved, name) in [(false, "b"), (true, "c")] {
+        let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+        transaction.assume(key("a"), known).unwrap();
+        transaction.assume(key("absent"), 0).unwrap();
+        transaction.put(key(name), Bytes::from_static(b"own"), None);
+        if moved {
+            write(&engine, "a", "moved").await;
+        }
+        match transaction.commit().await {
+            Ok(_) => assert!(!moved),
+            Err(ended) => assert_eq!((ended, moved), (Ended::Conflict([key("a")].into()), true)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_assumed_wrongly_ends_the_call_at_its_next_read() {
+    let engine = engine();
+    write(&engine, "a", "stored").await;
+    write(&engine, "b", "stored").await;
+    let known = version(&engine, "a").await;
+    write(&engine, "a", "moved").await;
+    for read in ["get", "scan", "one that was read before"] {
+        let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+        if read == "one that was read before" {
+            transaction.get(&key("a")).await.unwrap();
+        }
+        transaction.assume(key("a"), known).unwrap();
+        let refused = match read {
+            "scan" => transaction.scan(&all(), None, 5, Direction::Forward).await.map(|_| ()),
+            _ => transaction.get(&key("b")).await.map(|_| ()),
+        };
+        let conflict = Ended::Conflict([key("a")].into());
+        assert_eq!(refused, Err(conflict.clone()), "{read}");
+        assert_eq!(transaction.commit().await, Err(conflict), "{read}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_confirmed_by_a_read_is_followed_from_then_on() {
+    let engine = engine();
+    write(&engine, "a", "stored").await;
+    let known = version(&engine, "a").await;
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.assume(key("a"), known).unwrap();
+    transaction.get(&key("b")).await.unwrap();
+    write(&engine, "a", "moved").await;
+    let refused = transaction.get(&key("c")).await;
+    assert_eq!(refused, Err(Ended::Conflict([key("a")].into())));
+}

@@ -95,8 +95,8 @@ impl CatalogueState {
 
     /// Ends the call where the store has another version, since its plans and its index entries would be stale. That shows
     /// at the call's next read, or else at its commit: a create in a collection without indexes reads nothing.
-    pub fn pin(&self, transaction: &mut Transaction) {
-        transaction.assume(keyspace::catalogue(), self.stored);
+    pub fn pin(&self, transaction: &mut Transaction) -> Result<(), Ended> {
+        transaction.assume(keyspace::catalogue(), self.stored)
     }
 }
 

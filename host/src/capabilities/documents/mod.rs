@@ -190,7 +190,7 @@ impl Documents<'_> {
 
     /// Writes or removes a document with its index entries and records the change.
     async fn store(&mut self, old: Option<(&Document, &Value)>, new: Option<(&Document, &Value)>) -> Result<(), Error> {
-        self.catalogue.pin(self.transaction);
+        self.catalogue.pin(self.transaction)?;
         let collection = self.collection;
         // All checks come before the first write: a plugin may go on after a refusal, and what it wrote is committed.
         let mut entries = Vec::new();
@@ -294,6 +294,8 @@ fn invalid(pointer: String, message: String) -> Error {
     Error::Problem(Problem::Invalid(vec![Violation { pointer, message }]))
 }
 
+#[cfg(test)]
+mod body_tests;
 #[cfg(test)]
 mod cursor_tests;
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Documents<'_> {
             .as_deref()
             .map(|cursor| self.opened(&bound_to, cursor))
             .transpose()?;
-        self.catalogue.pin(self.transaction);
+        self.catalogue.pin(self.transaction)?;
         let collection = self.collection;
         let paths = plan::paths(collection, &question);
         let found = self.page(&paths, &question, after.as_deref()).await?;

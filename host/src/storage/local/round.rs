@@ -179,6 +179,9 @@ impl<'a, B: Backend> Round<'a, B> {
             };
             let entry = keyspace::change(sequence);
             staged.put(&entry, &put, sequence);
+            // A dump follows the change log as well.
+            let place = staged.written.partition_point(|key| *key < entry);
+            staged.written.insert(place, entry);
         }
         Ok(staged)
     }
