@@ -192,11 +192,12 @@ RESIZE(fallocate64, (int fd, int mode, off64_t at, off64_t length), (fd, mode, a
 SYNC_CALL(fsync)
 SYNC_CALL(fdatasync)
 
-int rename(const char *from, const char *to) {
-    REAL(int, rename, const char *, const char *);
+/* Only paths from the root are recorded, as the writer's are. */
+int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+    REAL(int, renameat, int, const char *, int, const char *);
     char both[2 * MAX_PATH];
     pthread_mutex_lock(&order);
-    int result = real(from, to);
+    int result = real(from_folder, from, to_folder, to);
     if (!result && below(from) && below(to)) {
         int length = snprintf(both, sizeof both, "%s\n%s", below(from), below(to));
         record(RENAME, 0, 0, both, length);
@@ -204,6 +205,7 @@ int rename(const char *from, const char *to) {
     pthread_mutex_unlock(&order);
     return result;
 }
+int rename(const char *from, const char *to) { return renameat(AT_FDCWD, from, AT_FDCWD, to); }
 
 static int unlink_at(int folder, const char *path, int flags) {
     char buffer[MAX_PATH];

@@ -1,9 +1,8 @@
 //! The engine on disk: sled, with what it needs to survive a power cut.
 //!
 //! sled syncs its log with `sync_file_range`, which leaves the disk's cache and the file's length alone; `durable.rs` has that
-//! sync for real. Where it turns out not to be linked, each flush is followed by `sync_data` on a descriptor of our own: an
-//! acknowledgement does not rest on how the program was linked. After opening, the files that sled has made are synced with
-//! their directory.
+//! sync for real. Each flush is followed by `sync_data` on a descriptor of our own all the same: an acknowledgement does not
+//! rest on how the program was linked alone. After opening, the files that sled has made are synced with their directory.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -17,8 +16,8 @@ use bytes::Bytes;
 use sled::IVec;
 
 use super::engine::{Direction, Range};
+use super::keyspace;
 use super::local::{self, Backend, Batch, Local};
-use super::{durable, keyspace};
 
 /// The format that this version writes. A new one comes with a migration from the one before.
 const FORMAT: u64 = 1;
@@ -238,9 +237,6 @@ impl Backend for DiskBackend {
 
     fn sync(&self) -> io::Result<()> {
         self.tree.flush().map_err(failure)?;
-        if durable::is_in_place() {
-            return Ok(());
-        }
         self.data.sync_data()
     }
 }
