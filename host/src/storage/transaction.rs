@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -53,7 +53,7 @@ pub struct Transaction {
     since: Option<Sequence>,
     reads: Reads,
     /// What `reads.keys` held, so that a key is asked for once.
-    values: HashMap<Key, Option<Bytes>>,
+    values: BTreeMap<Key, Option<Bytes>>,
     /// Keys that the call takes to be stored in these versions, and that no read has confirmed yet.
     assumed: Vec<(Key, Sequence)>,
     /// The bytes of what is recorded and held above.
@@ -77,7 +77,7 @@ impl Transaction {
             now_ms,
             since: None,
             reads: Reads::default(),
-            values: HashMap::new(),
+            values: BTreeMap::new(),
             assumed: Vec::new(),
             held_bytes: 0,
             scanned_rows: 0,
