@@ -32,14 +32,21 @@ use trace::Trace;
 
 /// Makes `the_writer_writes_only_where_it_is_recorded` write.
 const WRITER: &str = "PORTCULLIS_POWER_WRITER";
+/// Makes it open a store, and close it again.
+const OPENER: &str = "PORTCULLIS_POWER_OPENER";
 const DEFAULT_CUTS: usize = 40;
+/// While a store is opened after a cut, the power is cut at so many moments.
+const SECOND_CUTS: usize = 8;
 const CONTROL_CUTS: usize = 40;
 
 /// The recording that the tests share.
 static RECORDING: LazyLock<Trace> = LazyLock::new(|| {
     Trace::parse(match env::var_os("PORTCULLIS_POWER_TRACE") {
         Some(path) => fs::read(path).expect("PORTCULLIS_POWER_TRACE is readable"),
-        None => record(),
+        None => {
+            let root = scratch();
+            record(WRITER, root.path())
+        }
     })
 });
 
@@ -47,6 +54,9 @@ static RECORDING: LazyLock<Trace> = LazyLock::new(|| {
 fn the_writer_writes_only_where_it_is_recorded() {
     if let Some(root) = env::var_os(WRITER) {
         workload::write(Path::new(&root));
+    }
+    if let Some(root) = env::var_os(OPENER) {
+        workload::reopen(Path::new(&root));
     }
 }
 
@@ -76,7 +86,68 @@ fn a_power_cut_at_any_moment_loses_nothing_acknowledged_and_halves_no_commit() {
     }
 }
 
-/// Else the test above would prove nothing.
+/// What sled does when it is opened after a cut is in no recording of a writer.
+#[test]
+fn a_power_cut_while_a_store_recovers_from_another_loses_nothing_either() {
+    let cuts = number("PORTCULLIS_POWER_CUTS").unwrap_or(DEFAULT_CUTS as u64) as usize;
+    let seed = number("PORTCULLIS_POWER_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
+    let mut random = Random(seed);
+    let history = Arc::new(RECORDING.history());
+    let mut disk = Disk::new(&RECORDING, 0);
+    let (mut done, mut tried, mut broken) = (0, 0, Vec::new());
+    for place in places(&RECORDING, cuts.div_ceil(SECOND_CUTS), &mut random) {
+        RECORDING.events[done..place].iter().for_each(|event| disk.step(event));
+        done = place;
+        let image = scratch();
+        disk.cut(&mut random, image.path());
+        let acknowledged = RECORDING.acknowledged(place).map(|(sequence, _)| sequence).max();
+        for (again, outcome) in cut_again(image.path(), &history, acknowledged.unwrap_or(0), &mut random) {
+            tried += 1;
+            broken.extend(
+                outcome
+                    .err()
+                    .map(|broken| format!("event {place}, then {again}: {broken}")),
+            );
+        }
+    }
+    println!("{} of {tried} second cuts survived", tried - broken.len());
+    assert!(tried >= cuts, "{tried}");
+    assert!(
+        broken.is_empty(),
+        "again: PORTCULLIS_POWER_SEED={seed} PORTCULLIS_POWER_CUTS={cuts} PORTCULLIS_POWER_TRACE={}\n{}",
+        keep().display(),
+        broken.join("\n")
+    );
+}
+
+/// Opens the store that a cut has left, recorded, and cuts the power at moments of that.
+fn cut_again(
+    image: &Path,
+    history: &Arc<Vec<u64>>,
+    acknowledged: u64,
+    random: &mut Random,
+) -> Vec<(usize, Result<(), Broken>)> {
+    // Recording changes the image, and the disk begins with what it was before.
+    let none = Trace::parse(Vec::new());
+    let mut before = Disk::holding(&none, image);
+    let trace = Trace::parse(record(OPENER, image));
+    before.play(&trace);
+    let mut moments: Vec<usize> = (0..SECOND_CUTS).map(|_| random.below(trace.events.len() + 1)).collect();
+    moments.sort_unstable();
+    let mut done = 0;
+    let mut outcomes = Vec::new();
+    for moment in moments {
+        trace.events[done..moment].iter().for_each(|event| before.step(event));
+        done = moment;
+        let left = scratch();
+        before.cut(random, left.path());
+        let outcome = check(left.path().join("store"), Arc::clone(history), acknowledged);
+        outcomes.push((moment, outcome));
+    }
+    outcomes
+}
+
+/// Else the tests above would prove nothing.
 #[test]
 fn a_disk_that_answers_syncs_before_it_does_them_does_not_keep_what_was_acknowledged() {
     let tried = cut(&RECORDING, CONTROL_CUTS, 1, 8);
@@ -179,17 +250,15 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
-/// Runs the writer under the shim.
-fn record() -> Vec<u8> {
+/// Runs the writer, or the opener, on a folder and under the shim.
+fn record(role: &str, root: &Path) -> Vec<u8> {
     let folder = scratch();
     let shim = build_shim(folder.path());
-    let root = folder.path().join("root");
-    fs::create_dir(&root).expect("a folder for the writer");
     let writer = Command::new(env::current_exe().expect("a test knows its own path"))
         .args(["--exact", "the_writer_writes_only_where_it_is_recorded"])
-        .env(WRITER, &root)
+        .env(role, root)
         .env("LD_PRELOAD", shim)
-        .env("PORTCULLIS_TRACE_ROOT", &root)
+        .env("PORTCULLIS_TRACE_ROOT", root)
         .env("PORTCULLIS_TRACE_FILE", folder.path().join("trace"))
         .output()
         .expect("the writer starts");

@@ -105,6 +105,42 @@ impl<'a> Disk<'a> {
         }
     }
 
+    /// A disk on which the files of a folder are durable already.
+    pub fn holding(trace: &'a Trace, folder: &Path) -> Self {
+        let mut disk = Self::new(trace, 0);
+        disk.hold(folder, "");
+        disk.pending_names.clear();
+        disk.durable_names = disk.names.clone();
+        disk
+    }
+
+    fn hold(&mut self, folder: &Path, path: &str) {
+        for entry in fs::read_dir(folder).expect("a folder of the image") {
+            let entry = entry.expect("an entry of the image");
+            let name = entry.file_name().into_string().expect("a name in UTF-8");
+            let path = if path.is_empty() {
+                name
+            } else {
+                format!("{path}/{name}")
+            };
+            let is_folder = entry.path().is_dir();
+            let node = self.add(&path, is_folder);
+            if is_folder {
+                self.hold(&entry.path(), &path);
+            } else {
+                let node = &mut self.nodes[node];
+                node.content = fs::read(entry.path()).expect("a file of the image");
+                node.length = node.content.len() as u64;
+            }
+        }
+    }
+
+    /// Takes the bytes of what is written from now on from another recording. Nothing may be pending.
+    pub fn play(&mut self, trace: &'a Trace) {
+        assert!(!self.is_written(), "writes of the recording before are pending");
+        self.trace = trace;
+    }
+
     /// Lets one event happen.
     pub fn step(&mut self, event: &Event) {
         match event {

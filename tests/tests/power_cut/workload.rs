@@ -130,6 +130,11 @@ pub fn write(root: &Path) {
     }
 }
 
+/// The other recorded process: opens a store, and closes it again.
+pub fn reopen(root: &Path) {
+    drop(disk::open(&root.join("store"), CACHE_BYTES).expect("a store"));
+}
+
 async fn one(engine: &dyn Engine, number: u64, mut marks: &File) {
     match engine.commit(commit(number)).await {
         Outcome::Committed(sequence) => {
