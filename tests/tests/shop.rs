@@ -49,12 +49,10 @@ fn a_bad_line_is_reported_with_its_number_and_the_rest_goes_on() {
     let output = host.import("products", &file, RENAME);
     assert!(!output.status.success(), "bad lines make the command fail");
     let said = String::from_utf8_lossy(&output.stderr);
-    for line in ["2", "3", "4"] {
-        assert!(
-            said.contains(&format!("line {line}")),
-            "line {line} is not reported:\n{said}"
-        );
-    }
+    let reported = |line: u32| said.contains(&format!("line {line}:"));
+    assert!(reported(2) && reported(3) && !reported(5), "{said}");
+    // Lines are imported many at a time: which of two with the same sku comes first is open.
+    assert!(reported(1) != reported(4), "{said}");
     assert_eq!(host.get("/api/products?count=true").expect(200).json()["count"], 2);
 }
 
