@@ -167,7 +167,7 @@ async fn ask(
     step.finish(finished)
 }
 
-/// The body that a hook returns; `documents` checks it against the schema once more.
+/// The body that a hook returns. Unless it is the one that the hook was given, `documents` checks it against the schema.
 fn body_of(answer: HookReply, context: &CallContext) -> Result<Body, Stop> {
     match answer {
         HookReply::Body(text) => match Body::of(&text, context.vetted.as_ref()) {
