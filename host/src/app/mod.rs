@@ -19,7 +19,7 @@ pub use seed::Seeding;
 
 use crate::capabilities::catalogue::{Catalogue, CatalogueError};
 use crate::capabilities::documents::Cursors;
-use crate::config::{Config, Data, EngineKind};
+use crate::config::{Config, Data, EngineKind, Server};
 use crate::dispatch::versions::VersionError;
 use crate::dispatch::{Dispatch, Parts};
 use crate::http::{self, Http};
@@ -132,8 +132,8 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
     let cursors = Arc::new(Cursors::new(data.cursor_key().map_err(about_data)?));
     let engine = open(&config.data, &data).map_err(about_data)?;
 
-    let api = bind(config.server.listen).await?;
-    let admin_api = bind(config.server.admin_listen).await?;
+    let api = bind(config.server.listen, &config.server)?;
+    let admin_api = bind(config.server.admin_listen, &config.server)?;
     let addresses = Addresses {
         api: local(&api, config.server.listen)?,
         admin: local(&admin_api, config.server.admin_listen)?,
@@ -184,10 +184,8 @@ fn open(data: &Data, directory: &DataDirectory) -> io::Result<Arc<dyn Engine>> {
     })
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| StartError::Listen { address, error })
+fn bind(address: SocketAddr, server: &Server) -> Result<TcpListener, StartError> {
+    http::bind(address, server.connections).map_err(|error| StartError::Listen { address, error })
 }
 
 fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {

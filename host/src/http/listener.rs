@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::patience::{Activity, Kept, Paced, Patience, Reaper};
@@ -35,6 +36,20 @@ const HEADERS_READ: usize = 2;
 const MAX_STREAMS: u32 = 100;
 /// How many requests of one connection are served, or have answers that are not taken yet. Further streams wait.
 const SERVED_AT_A_TIME: usize = 16;
+
+/// Binds a listener that has up to `waiting` connections wait for being accepted, as far as the system allows it (on Linux
+/// `net.core.somaxconn`). The usual 128 are not enough for a crowd that comes at once: Linux then answers with SYN cookies,
+/// and resets connections that their clients take for established.
+pub fn bind(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A host that is started again need not wait for its predecessor's connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(waiting)
+}
 
 /// Serves both listeners until `shutdown` resolves, then drains: `/readyz` says 503 at once, the API's listener accepts nothing
 /// new and its requests in flight finish, within the drain timeout; the admin listener goes last, so that the drain can
@@ -176,4 +191,24 @@ fn connection(
         }
     });
     builder.serve_connection(TokioIo::new(stream), service).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpStream};
+
+    /// More than the 128 that a listener usually lets wait; nothing is accepted meanwhile.
+    #[tokio::test]
+    async fn a_crowd_that_comes_at_once_waits_for_being_accepted() {
+        const CROWD: u32 = 500;
+        let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), CROWD).unwrap();
+        let address = listener.local_addr().unwrap();
+        let crowd: Vec<_> = (0..CROWD)
+            .map(|_| TcpStream::connect_timeout(&address, Duration::from_secs(5)).unwrap())
+            .collect();
+        for _ in &crowd {
+            listener.accept().await.unwrap();
+        }
+    }
 }

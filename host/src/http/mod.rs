@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use body::Chunks;
-pub use listener::{ListenerFailed, serve};
+pub use listener::{ListenerFailed, bind, serve};
 pub use render::document as document_text;
 pub use routes::admin::{AdminActions, AdminError};
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::encoding;
 use crate::capabilities::catalogue::{Collection, Index, IndexPart, MayHold};
@@ -52,6 +54,22 @@ pub fn entries(
         .collect())
 }
 
+/// The entries in unique indexes that a new document with this body would have, as far as it can be indexed.
+pub fn unique_entries(collection: &Collection, body: &Value) -> Vec<Key> {
+    let document = Document {
+        id: Uuid::nil(),
+        revision: 1,
+        owner: None,
+        created_ms: 0,
+        updated_ms: 0,
+        body: Bytes::new(),
+    };
+    let unique = collection.indexes().iter().filter(|index| index.unique);
+    unique
+        .flat_map(|index| entries(collection, index, &document, body).unwrap_or_default())
+        .collect()
+}
+
 fn entry(collection: &Collection, index: &Index, mut row: Vec<u8>, document: &Document) -> Key {
     if !index.unique {
         row.extend(id_bytes(document.id, index.ids_descend()));
@@ -85,17 +103,17 @@ pub fn directed(encoded: &[u8], descending: bool) -> Vec<u8> {
 }
 
 /// An id as it stands where ids run in that direction.
-pub fn id_bytes(id: uuid::Uuid, descending: bool) -> Vec<u8> {
+pub fn id_bytes(id: Uuid, descending: bool) -> Vec<u8> {
     directed(id.as_bytes(), descending)
 }
 
 /// The id of the document that an index entry leads to: a unique one holds it, in others it ends the key.
-pub fn entry_id(index: &Index, key: &Key, value: &[u8]) -> Option<uuid::Uuid> {
+pub fn entry_id(index: &Index, key: &Key, value: &[u8]) -> Option<Uuid> {
     if index.unique {
-        return uuid::Uuid::from_slice(value).ok();
+        return Uuid::from_slice(value).ok();
     }
     let tail = key.get(key.len().checked_sub(16)?..)?;
-    uuid::Uuid::from_slice(&directed(tail, index.ids_descend())).ok()
+    Uuid::from_slice(&directed(tail, index.ids_descend())).ok()
 }
 
 /// What the document holds in the fields of an index.

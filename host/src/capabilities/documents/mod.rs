@@ -22,6 +22,7 @@ pub use body::{Body, Vetted};
 pub use count::MAX_COUNTED;
 pub use cursor::Cursors;
 pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS};
+pub use index::unique_entries;
 pub use merge_patch::merge_patch;
 pub use page::{MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
 pub use query::MAX_ROWS_OF_REQUEST;

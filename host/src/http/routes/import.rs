@@ -1,14 +1,19 @@
 //! `POST /admin/api/import/{resource}`: many documents at once, each through the plugin's hooks and in a transaction of its
 //! own, so that a bad one does not stop the others.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::future::{Shared, join_all};
 use futures_util::{FutureExt, StreamExt, stream};
 use hyper::body::Incoming;
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::admin::operator;
+use crate::capabilities::catalogue::Collection;
+use crate::capabilities::documents::unique_entries;
 use crate::capabilities::json;
 use crate::capabilities::request::RequestInfo;
 use crate::dispatch::{Call, Resource};
@@ -18,6 +23,7 @@ use crate::http::request::Request;
 use crate::http::{Http, background, call, respond};
 use crate::manifest::Action;
 use crate::policy::{Caller, authorize};
+use crate::storage::engine::Key;
 
 /// The most documents of one request.
 const MAX_DOCUMENTS: usize = 500;
@@ -50,15 +56,51 @@ pub(in crate::http) async fn import(
         }
     };
     let info = Arc::new(call::info(http, request));
-    let created = documents
-        .into_iter()
-        .map(|document| create(http, &resource, &caller, Arc::clone(&info), document).boxed());
+    let mut queue = Queue::default();
+    let created = documents.into_iter().map(|document| {
+        let turn = queue.join(&resource.collection, &document);
+        let created = create(http, &resource, &caller, Arc::clone(&info), document);
+        turn.take(created).boxed()
+    });
     let outcomes: Vec<_> = stream::iter(created).buffered(CONCURRENCY).collect().await;
     let described = outcomes.into_iter().enumerate();
     let described = described
         .map(|(index, outcome)| describe(index, outcome, request))
         .collect();
     respond::value(request.format, &Value::Array(described)).await
+}
+
+/// Which documents wait for which: of two that would have the same entry in a unique index, the first comes first.
+#[derive(Default)]
+struct Queue(HashMap<Key, Shared<oneshot::Receiver<()>>>);
+
+/// A document's place in the queue.
+struct Turn {
+    /// The earlier documents to wait for: each drops its sender once it is through.
+    before: Vec<Shared<oneshot::Receiver<()>>>,
+    through: oneshot::Sender<()>,
+}
+
+impl Queue {
+    fn join(&mut self, collection: &Collection, document: &Value) -> Turn {
+        let (through, is_through) = oneshot::channel();
+        let is_through = is_through.shared();
+        let entries = unique_entries(collection, document).into_iter();
+        let before = entries
+            .filter_map(|entry| self.0.insert(entry, is_through.clone()))
+            .collect();
+        Turn { before, through }
+    }
+}
+
+impl Turn {
+    /// Waits for its turn. It always comes, as documents are begun in their order.
+    async fn take<T>(self, work: impl Future<Output = T>) -> T {
+        join_all(self.before).await;
+        let done = work.await;
+        drop(self.through);
+        done
+    }
 }
 
 async fn create(
