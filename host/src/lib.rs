@@ -5,6 +5,7 @@
 //! | `app`, `cli` | composition root and commands |
 //! | `http`, `workers` | the HTTP contract; what runs without a request |
 //! | `dispatch` | which plugin serves a call, its admission, its retries |
+//! | `accounts` | who somebody is, and how that is proved |
 //! | `sandbox` | the only user of wasmtime |
 //! | `capabilities` | what a plugin can ask for, as plain Rust |
 //! | `policy`, `storage` | who may do what; the store |
@@ -12,6 +13,7 @@
 //!
 //! `config` and `telemetry` may be used anywhere.
 
+pub mod accounts;
 pub mod app;
 pub mod capabilities;
 pub mod cli;

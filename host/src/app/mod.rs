@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 pub use maintenance::{restore, verify};
 pub use seed::Seeding;
 
+use crate::accounts::Accounts;
 use crate::capabilities::catalogue::{Catalogue, CatalogueError};
 use crate::capabilities::documents::Cursors;
 use crate::config::{Config, Data, EngineKind, Server};
@@ -100,6 +101,9 @@ pub enum StartError {
     /// A stored plugin.
     #[error(transparent)]
     Version(#[from] VersionError),
+    /// The accounts.
+    #[error("{0}")]
+    Accounts(String),
     /// The signals.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
@@ -167,7 +171,13 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
         reload,
         Arc::clone(&clock),
     ));
-    let http = Arc::new(Http::new(&config, dispatch, Arc::clone(&admin) as _, &token));
+    let accounts = Accounts::new(
+        Arc::clone(catalogue.engine()),
+        Arc::clone(&clock),
+        config.accounts.clone(),
+    );
+    let accounts = Arc::new(accounts.map_err(StartError::Accounts)?);
+    let http = Arc::new(Http::new(&config, dispatch, accounts, Arc::clone(&admin) as _, &token));
     let workers = workers::start(&catalogue, &clock);
     // Nobody may be waiting for it: then it is not missed.
     let _ = ready.send(addresses);

@@ -10,7 +10,7 @@ use crate::storage::keyspace;
 
 fn access(read: AccessWord) -> Access {
     Access {
-        list: read,
+        list: read.clone(),
         read,
         create: AccessWord::Anyone,
         update: AccessWord::Anyone,

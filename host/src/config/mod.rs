@@ -1,5 +1,6 @@
 //! What the operator decides: `portcullis.toml`, one file per section. Unknown keys are errors, and every key has a default.
 
+mod accounts;
 mod data;
 mod grants;
 mod limits;
@@ -16,6 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use accounts::{Accounts, Hashing, Passwords, Sessions};
 pub use data::{Data, EngineKind};
 pub use grants::Grant;
 pub use log::{Log, LogFormat};
@@ -41,6 +43,8 @@ pub struct Config {
     pub server: Server,
     /// `[data]`: where the store is.
     pub data: Data,
+    /// `[accounts]`: passwords and sessions.
+    pub accounts: Accounts,
     /// `[sandbox]`: how many instances there are, and what compiling may cost.
     pub sandbox: Sandbox,
     /// `[limits]`: the caps over what manifests ask for.
@@ -60,6 +64,7 @@ impl Default for Config {
         Self {
             server: Server::default(),
             data: Data::default(),
+            accounts: Accounts::default(),
             sandbox: Sandbox::default(),
             limits: limits::default_caps(),
             request: Request::default(),
@@ -88,6 +93,7 @@ impl Config {
         let config = Self {
             server: server::read(raw.server, &mut source),
             data: data::read(raw.data, &mut source),
+            accounts: accounts::read(raw.accounts, &mut source),
             sandbox: sandbox::read(raw.sandbox, &mut source),
             limits: limits::read(raw.limits, &mut source),
             request: request::read(raw.request, &mut source),
@@ -105,6 +111,7 @@ impl Config {
         let ignored = [
             ("[server]", self.server != new.server),
             ("[data]", self.data != new.data),
+            ("[accounts]", self.accounts != new.accounts),
             ("[sandbox]", self.sandbox != new.sandbox),
             ("[log]", self.log != new.log),
         ];
@@ -128,6 +135,8 @@ struct RawConfig {
     server: server::Raw,
     #[serde(default)]
     data: data::Raw,
+    #[serde(default)]
+    accounts: accounts::Raw,
     #[serde(default)]
     sandbox: sandbox::Raw,
     #[serde(default)]

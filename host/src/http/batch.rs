@@ -21,7 +21,7 @@ use crate::policy::{Caller, Permit, authorize};
 /// Serves a batch.
 pub(super) async fn handle(http: &Http, request: &Request, body: &mut Incoming) -> Result<Response<Body>, Problem> {
     let credentials = identify::credentials(&request.head.headers)?;
-    let caller = http.identity.caller(&credentials)?;
+    let caller = http.identity.caller(&credentials).await?;
     let (bytes, value) = call::object(http, request, body).await?;
     let idempotency = call::idempotency_key(&caller, request, &bytes)?;
     let info = Arc::new(call::info(http, request));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_LANGUAGE, IF_MATCH, IF_NONE_MATCH};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::media::{self, Content, Format};
@@ -161,6 +162,21 @@ pub(super) async fn object(
         return Err(Problem::bad_request("not_an_object", "the body must be an object"));
     }
     Ok((bytes, value))
+}
+
+/// The body of a request that has the members of `T` and no others.
+pub(super) async fn form<T: DeserializeOwned>(
+    http: &Http,
+    request: &Request,
+    incoming: &mut Incoming,
+) -> Result<T, Problem> {
+    let (_, body) = object(http, request, incoming).await?;
+    serde_json::from_value(body).map_err(|error| {
+        Problem::invalid(vec![Violation {
+            pointer: String::new(),
+            message: error.to_string(),
+        }])
+    })
 }
 
 /// The key of a repeatable request, within its caller, method and path.

@@ -23,7 +23,7 @@ pub(super) async fn handle(
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
     let credentials = identify::credentials(&request.head.headers)?;
-    let caller = http.identity.caller(&credentials)?;
+    let caller = http.identity.caller(&credentials).await?;
 
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;
     let action = call::action(&request.head.method, id).ok_or_else(Problem::no_such_path)?;

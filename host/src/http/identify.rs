@@ -1,10 +1,13 @@
 //! Who makes a request: from the `Authorization` header to credentials, and from those to a `Caller`.
 
+use std::sync::Arc;
+
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use sha2::{Digest, Sha256};
 
 use super::problem::{Problem, bad_credentials};
-use crate::policy::Caller;
+use crate::accounts::{self, Accounts};
+use crate::policy::{Caller, Refusal};
 
 /// What a request presents; not yet believed.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,27 +34,49 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, Proble
 }
 
 /// Turns credentials into callers.
-#[derive(Debug)]
 pub(super) struct Identity {
     /// A digest, so that a comparison takes no longer the more of a guess is right.
     operator: [u8; 32],
+    accounts: Arc<Accounts>,
 }
 
 impl Identity {
-    /// An identity that knows the operator's token.
-    pub(super) fn new(operator_token: &str) -> Self {
+    /// An identity that knows the operator's token, and the sessions of accounts.
+    pub(super) fn new(operator_token: &str, accounts: Arc<Accounts>) -> Self {
         Self {
             operator: Sha256::digest(operator_token).into(),
+            accounts,
         }
     }
 
     /// Whom the credentials stand for.
-    pub(super) fn caller(&self, credentials: &Credentials<'_>) -> Result<Caller, Problem> {
+    pub(super) async fn caller(&self, credentials: &Credentials<'_>) -> Result<Caller, Problem> {
         match credentials {
             Credentials::None => Ok(Caller::Anonymous),
+            Credentials::Bearer(token) if Accounts::is_session_token(token) => {
+                let identity = self.session(token).await?;
+                Ok(Caller::Account(identity.account.for_policy()))
+            }
             Credentials::Bearer(token) if self.is_operator(token) => Ok(Caller::Operator),
             Credentials::Bearer(_) => Err(bad_credentials()),
         }
+    }
+
+    /// The account that acts, and its session, with the token: for what only an account does.
+    pub(super) async fn account<'r>(
+        &self,
+        credentials: &Credentials<'r>,
+    ) -> Result<(accounts::Identity, &'r str), Problem> {
+        match credentials {
+            Credentials::None => Err(Refusal::Unauthenticated.into()),
+            Credentials::Bearer(token) if Accounts::is_session_token(token) => Ok((self.session(token).await?, token)),
+            Credentials::Bearer(token) if self.is_operator(token) => Err(Refusal::Forbidden.into()),
+            Credentials::Bearer(_) => Err(bad_credentials()),
+        }
+    }
+
+    async fn session(&self, token: &str) -> Result<accounts::Identity, Problem> {
+        self.accounts.identify(token).await?.ok_or_else(bad_credentials)
     }
 
     fn is_operator(&self, token: &str) -> bool {
@@ -65,42 +90,5 @@ impl Identity {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hyper::header::HeaderValue;
-
-    fn caller(values: &[&str]) -> Option<Caller> {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
-        }
-        Identity::new("secret").caller(&credentials(&headers).ok()?).ok()
-    }
-
-    #[test]
-    fn the_token_makes_the_operator() {
-        assert_eq!(caller(&["Bearer secret"]), Some(Caller::Operator));
-        assert_eq!(caller(&["bearer  secret "]), Some(Caller::Operator));
-    }
-
-    #[test]
-    fn no_header_makes_an_anonymous_caller() {
-        assert_eq!(caller(&[]), Some(Caller::Anonymous));
-    }
-
-    #[test]
-    fn anything_else_is_refused_rather_than_ignored() {
-        for bad in [
-            "",
-            "secret",
-            "Bearer",
-            "Bearer ",
-            "Bearer secre",
-            "Bearer secrets",
-            "Basic c2VjcmV0",
-        ] {
-            assert_eq!(caller(&[bad]), None, "{bad}");
-        }
-        assert_eq!(caller(&["Bearer secret", "Bearer secret"]), None);
-    }
-}
+#[path = "identify_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,9 +104,9 @@ async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut st
             _ = &mut stop => break,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((accepted, place)) => {
                 let activity = Arc::new(Activity::default());
-                let connection = connection(&builder, Arc::clone(&http), surface, stream, Arc::clone(&activity));
+                let connection = connection(&builder, Arc::clone(&http), surface, accepted, Arc::clone(&activity));
                 let connection = connections.watch(connection);
                 let task = tokio::spawn(async move {
                     // A client that goes away or breaks the protocol has had its answer, or does not want one.
@@ -135,12 +135,20 @@ async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut st
     }
 }
 
+/// A connection, and where it comes from.
+struct Accepted {
+    stream: TcpStream,
+    peer: IpAddr,
+}
+
 /// Waits for a place first, so that clients beyond the limit wait in the system's queue instead of taking memory here.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    // A listener for both families has IPv4 clients under addresses of IPv6.
+    let peer = peer.ip().to_canonical();
+    Ok((Accepted { stream, peer }, place))
 }
 
 /// Whether only the one connection failed, so that the next may well succeed.
@@ -170,7 +178,7 @@ fn connection(
     builder: &Builder<TokioExecutor>,
     http: Arc<Http>,
     surface: Surface,
-    stream: TcpStream,
+    Accepted { stream, peer }: Accepted,
     activity: Arc<Activity>,
 ) -> impl GracefulConnection<Error: std::fmt::Display> + Send + 'static {
     let places = Arc::new(Semaphore::new(SERVED_AT_A_TIME));
@@ -185,7 +193,7 @@ fn connection(
                 None => None,
             };
             let in_flight = activity.request();
-            let (response, _room) = stack::answer(&http, surface, request).await;
+            let (response, _room) = stack::answer(&http, surface, peer, request).await;
             drop(in_flight);
             Ok::<_, Infallible>(response.map(|body| Paced::new(body, activity, Kept { _place, _room })))
         }

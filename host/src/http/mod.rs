@@ -36,6 +36,7 @@ pub use listener::{ListenerFailed, bind, serve};
 pub use render::document as document_text;
 pub use routes::admin::{AdminActions, AdminError};
 
+use crate::accounts::Accounts;
 use crate::config::{Config, Server};
 use crate::dispatch::Dispatch;
 use identify::Identity;
@@ -46,19 +47,27 @@ pub struct Http {
     server: Server,
     dispatch: Arc<Dispatch>,
     admin: Arc<dyn AdminActions>,
+    accounts: Arc<Accounts>,
     identity: Identity,
     unsent: Unsent,
     is_draining: AtomicBool,
 }
 
 impl Http {
-    /// The HTTP layer over a dispatch. Whoever presents the operator's token may do everything.
-    pub fn new(config: &Config, dispatch: Arc<Dispatch>, admin: Arc<dyn AdminActions>, operator_token: &str) -> Self {
+    /// The HTTP layer over a dispatch and accounts. Whoever presents the operator's token may do everything.
+    pub fn new(
+        config: &Config,
+        dispatch: Arc<Dispatch>,
+        accounts: Arc<Accounts>,
+        admin: Arc<dyn AdminActions>,
+        operator_token: &str,
+    ) -> Self {
         Self {
             server: config.server.clone(),
             dispatch,
             admin,
-            identity: Identity::new(operator_token),
+            identity: Identity::new(operator_token, Arc::clone(&accounts)),
+            accounts,
             unsent: Unsent::default(),
             is_draining: AtomicBool::new(false),
         }

@@ -4,6 +4,8 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::*;
+use crate::capabilities::model;
+use crate::dispatch::{Failure, Fault};
 
 fn problem(failure: impl Into<Problem>) -> Problem {
     failure.into()

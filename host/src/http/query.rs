@@ -36,9 +36,7 @@ fn bad(code: &'static str, message: impl Into<String>) -> BadQuery {
 pub(super) fn parse(query: &str, kind_of: impl Fn(&str) -> Option<FieldKind>) -> Result<Selection, BadQuery> {
     let mut selection = Selection::default();
     let mut seen = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decode(name)?, decode(value)?);
+    for (name, value) in pairs(query)? {
         if matches!(&*name, "sort" | "limit" | "cursor" | "count") {
             if seen.contains(&name) {
                 return Err(bad("repeated_parameter", format!("`{name}` is given twice")));
@@ -60,6 +58,20 @@ pub(super) fn parse(query: &str, kind_of: impl Fn(&str) -> Option<FieldKind>) ->
         }
     }
     Ok(selection)
+}
+
+/// A parameter's name and value.
+type Pair<'q> = (Cow<'q, str>, Cow<'q, str>);
+
+/// The parameters of a query string, decoded.
+pub(super) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, BadQuery> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, decode(value)?))
+        })
+        .collect()
 }
 
 /// `+` and `%XX`, strictly: what is not valid is refused rather than passed on.

@@ -74,6 +74,11 @@ fn write_uuid(out: &mut Vec<u8>, id: &Uuid) {
 /// The last millisecond that four digits of a year can name.
 const MAX_MS: u64 = 253_402_300_799_999;
 
+/// A time as clients see it.
+pub(super) fn time(ms: u64) -> String {
+    rfc3339(ms).map(char::from).iter().collect()
+}
+
 /// `2026-11-23T09:48:56.123Z`. Written by hand: a general formatter costs more than all the rest of a document.
 fn rfc3339(ms: u64) -> [u8; 24] {
     let ms = ms.min(MAX_MS);

@@ -1,5 +1,7 @@
 //! What is known about a request before anybody looks at its body.
 
+use std::net::IpAddr;
+
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
@@ -10,6 +12,8 @@ use super::media::Format;
 pub(super) struct Request {
     /// Method, URI and headers.
     pub(super) head: Parts,
+    /// Where the connection comes from.
+    pub(super) peer: IpAddr,
     /// The name that logs and answers use.
     pub(super) id: HeaderValue,
     /// What the answer is written in.

@@ -6,7 +6,7 @@ use hyper::{Method, Response};
 use super::body::Body;
 use super::problem::Problem;
 use super::request::Request;
-use super::routes::{admin, health, import};
+use super::routes::{accounts, admin, auth, health, import};
 use super::{Http, batch, handle};
 
 /// A listener, which decides what is served.
@@ -26,16 +26,26 @@ pub(super) enum Route<'p> {
     Batch,
     Collection { resource: &'p str },
     Document { resource: &'p str, id: &'p str },
+    Login,
+    Logout,
+    Reauthenticate,
+    Me,
+    Password,
+    Sessions,
+    Session { id: &'p str },
     Plugins,
     Reload,
     Verify,
     Backup,
     Import { resource: &'p str },
     Export { resource: &'p str },
+    Accounts,
+    Account { id: &'p str },
+    SessionsOf { account: &'p str },
 }
 
 /// The longest path in segments, that of a longer one being none.
-const MAX_SEGMENTS: usize = 4;
+const MAX_SEGMENTS: usize = 5;
 
 /// Finds the route of a path.
 pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
@@ -58,12 +68,25 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
             Ok(Route::Document { resource, id })
         }
 
+        (Surface::Api, ["auth", "login"]) => Ok(Route::Login),
+        (Surface::Api, ["auth", "logout"]) => Ok(Route::Logout),
+        (Surface::Api, ["auth", "reauthenticate"]) => Ok(Route::Reauthenticate),
+        (Surface::Api, ["auth", "me"]) => Ok(Route::Me),
+        (Surface::Api, ["auth", "password"]) => Ok(Route::Password),
+        (Surface::Api, ["auth", "sessions"]) => Ok(Route::Sessions),
+        (Surface::Api, ["auth", "sessions", id]) if !id.is_empty() => Ok(Route::Session { id }),
+
         (Surface::Admin, ["admin", "api", "plugins"]) => Ok(Route::Plugins),
         (Surface::Admin, ["admin", "api", "reload"]) => Ok(Route::Reload),
         (Surface::Admin, ["admin", "api", "verify"]) => Ok(Route::Verify),
         (Surface::Admin, ["admin", "api", "backup"]) => Ok(Route::Backup),
         (Surface::Admin, ["admin", "api", "import", resource]) => Ok(Route::Import { resource }),
         (Surface::Admin, ["admin", "api", "export", resource]) => Ok(Route::Export { resource }),
+        (Surface::Admin, ["admin", "api", "accounts"]) => Ok(Route::Accounts),
+        (Surface::Admin, ["admin", "api", "accounts", id]) if !id.is_empty() => Ok(Route::Account { id }),
+        (Surface::Admin, ["admin", "api", "accounts", account, "sessions"]) if !account.is_empty() => {
+            Ok(Route::SessionsOf { account })
+        }
 
         _ => Err(Problem::no_such_path()),
     }
@@ -86,11 +109,15 @@ impl Route<'_> {
     /// The methods that the path takes, as `Allow` lists them. HEAD is GET without the body.
     pub(super) fn allow(self) -> &'static str {
         match self {
-            Self::Healthz | Self::Readyz | Self::Plugins | Self::Verify => "GET, HEAD, OPTIONS",
+            Self::Healthz | Self::Readyz | Self::Plugins | Self::Verify | Self::Me => "GET, HEAD, OPTIONS",
             // What is made while it is sent has no length to tell.
             Self::Backup | Self::Export { .. } => "GET, OPTIONS",
             Self::Batch | Self::Reload | Self::Import { .. } => "POST, OPTIONS",
-            Self::Collection { .. } => "GET, HEAD, POST, OPTIONS",
+            Self::Login | Self::Logout | Self::Reauthenticate | Self::Password => "POST, OPTIONS",
+            Self::Collection { .. } | Self::Accounts => "GET, HEAD, POST, OPTIONS",
+            Self::Sessions | Self::SessionsOf { .. } => "GET, HEAD, DELETE, OPTIONS",
+            Self::Session { .. } => "DELETE, OPTIONS",
+            Self::Account { .. } => "GET, HEAD, PATCH, OPTIONS",
             Self::Document { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
         }
     }
@@ -114,12 +141,22 @@ pub(super) async fn serve(
         Route::Collection { resource } => handle::handle(http, resource, None, request, body).await,
         Route::Document { resource, id } => handle::handle(http, resource, Some(id), request, body).await,
         Route::Batch => batch::handle(http, request, body).await,
+        Route::Login => auth::login(http, request, body).await,
+        Route::Logout => auth::logout(http, request).await,
+        Route::Reauthenticate => auth::reauthenticate(http, request, body).await,
+        Route::Me => auth::me(http, request).await,
+        Route::Password => auth::password(http, request, body).await,
+        Route::Sessions => auth::sessions(http, request).await,
+        Route::Session { id } => auth::end_session(http, id, request).await,
         Route::Plugins => admin::plugins(http, request).await,
         Route::Reload => admin::reload(http, request).await,
         Route::Verify => admin::verify(http, request).await,
         Route::Backup => admin::backup(http, request).await,
         Route::Import { resource } => import::import(http, resource, request, body).await,
         Route::Export { resource } => admin::export(http, resource, request).await,
+        Route::Accounts => accounts::accounts(http, request, body).await,
+        Route::Account { id } => accounts::account(http, id, request, body).await,
+        Route::SessionsOf { account } => accounts::sessions(http, account, request).await,
     }
 }
 
@@ -166,7 +203,7 @@ mod tests {
             "/api/products/",
             "/api//7",
             "/api/a/b/c",
-            "/a/b/c/d/e",
+            "/a/b/c/d/e/f",
             "/API/a",
             "*",
             "/api/search",

@@ -8,6 +8,7 @@
 //!
 //! One function instead of a pile of layers: it runs for each request, and costs a fraction of a microsecond.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
@@ -32,6 +33,7 @@ use super::{Http, compress, head};
 pub(super) async fn answer(
     http: &Http,
     surface: Surface,
+    peer: IpAddr,
     request: hyper::Request<Incoming>,
 ) -> (Response<Body>, Option<OwnedSemaphorePermit>) {
     let (head, mut body) = request.into_parts();
@@ -40,6 +42,7 @@ pub(super) async fn answer(
     let request = Request {
         id: trace::request_id(&head.headers),
         format: accepted.unwrap_or(Format::Json),
+        peer,
         head,
     };
 

@@ -1,6 +1,7 @@
 //! Indexes of a resource: each field must exist in the schema and be of a kind that can be compared.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde_json::Value;
 use toml::Spanned;
@@ -12,8 +13,9 @@ use super::{IndexField, Source};
 pub const MAX_INDEXES: usize = 16;
 /// The most fields of an index: four strings of the largest size still make a key that pages of the store hold well.
 pub const MAX_INDEX_FIELDS: usize = 4;
+const OWNER: &str = "owner";
 /// What the host adds to a body and an index may hold.
-const HOST_FIELDS: [&str; 3] = ["owner", "created_at", "updated_at"];
+const HOST_FIELDS: [&str; 3] = [OWNER, "created_at", "updated_at"];
 
 type RawIndexes = Vec<Spanned<Vec<Spanned<String>>>>;
 type Indexes = Vec<Vec<IndexField>>;
@@ -31,6 +33,23 @@ pub(super) fn of(plain: RawIndexes, unique: RawIndexes, schema: &Value, source: 
         }
     }
     (all(plain, schema, source), all(unique, schema, source))
+}
+
+/// Adds the index that a list of the caller's own documents needs, unless one begins with their owner.
+pub(super) fn add_owner(plain: &mut Indexes, unique: usize, resource: Range<usize>, source: &mut Source<'_>) {
+    let begins = |index: &Vec<IndexField>| index.first().is_some_and(|field| field.path == OWNER);
+    if plain.iter().any(begins) {
+        return;
+    }
+    if plain.len() + unique == MAX_INDEXES {
+        let help = format!("leave one of the {MAX_INDEXES} out, or let one begin with `owner`");
+        source.complain(
+            resource,
+            "a list for `owner` needs an index over `owner`, and there are too many",
+            Some(help),
+        );
+    }
+    plain.push(vec![parse_field(OWNER)]);
 }
 
 fn all(given: RawIndexes, schema: &Value, source: &mut Source<'_>) -> Indexes {

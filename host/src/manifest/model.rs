@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Limits;
+use super::names::is_role_name;
 
 /// A validated `plugin.toml` with the schemas that it names. Its serialised form stands alone: the store keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,47 +90,88 @@ impl Access {
     /// The same word for every action.
     pub fn all(word: AccessWord) -> Self {
         Self {
-            list: word,
-            read: word,
-            create: word,
-            update: word,
+            list: word.clone(),
+            read: word.clone(),
+            create: word.clone(),
+            update: word.clone(),
             delete: word,
+        }
+    }
+
+    /// The word for an action.
+    pub fn word(&self, action: Action) -> &AccessWord {
+        match action {
+            Action::List => &self.list,
+            Action::Read => &self.read,
+            Action::Create => &self.create,
+            Action::Update => &self.update,
+            Action::Delete => &self.delete,
         }
     }
 }
 
-/// One access word. The operator may do everything but what is for `nobody`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// One access word. The operator and administrators may do everything but what is for `nobody`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum AccessWord {
     /// Everybody, signed in or not.
     Anyone,
-    /// The holder of the operator token.
+    /// Every account that is signed in.
+    Member,
+    /// Every account, on the documents that it owns: it owns those that it creates.
+    Owner,
+    /// The accounts with this role.
+    Role(Arc<str>),
+    /// The holder of the operator token, and administrators.
     Operator,
     /// No client at all; plugins that act as the system still may.
     Nobody,
 }
 
-impl AccessWord {
-    const ALL: [Self; 3] = [Self::Anyone, Self::Operator, Self::Nobody];
+/// What the word of a role begins with.
+const ROLE: &str = "role:";
 
+impl AccessWord {
     /// The words, as they are written.
-    pub const WORDS: [&'static str; 3] = ["anyone", "operator", "nobody"];
+    pub const WORDS: [&'static str; 6] = ["anyone", "member", "owner", "role:NAME", "operator", "nobody"];
 
     /// The word, read.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.word() == word)
-    }
-
-    /// How it is written.
-    pub fn word(self) -> &'static str {
-        Self::WORDS[self as usize]
+        Some(match word {
+            "anyone" => Self::Anyone,
+            "member" => Self::Member,
+            "owner" => Self::Owner,
+            "operator" => Self::Operator,
+            "nobody" => Self::Nobody,
+            _ => Self::Role(word.strip_prefix(ROLE).filter(|name| is_role_name(name))?.into()),
+        })
     }
 }
 
 impl fmt::Display for AccessWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(match self {
+            Self::Anyone => "anyone",
+            Self::Member => "member",
+            Self::Owner => "owner",
+            Self::Role(name) => return write!(f, "{ROLE}{name}"),
+            Self::Operator => "operator",
+            Self::Nobody => "nobody",
+        })
+    }
+}
+
+impl From<AccessWord> for String {
+    fn from(word: AccessWord) -> Self {
+        word.to_string()
+    }
+}
+
+impl TryFrom<String> for AccessWord {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        Self::parse(&word).ok_or_else(|| format!("`{word}` is no access word"))
     }
 }
 

@@ -28,6 +28,11 @@ pub fn is_resource_name(name: &str) -> bool {
     is_name(name, |byte| byte == b'-' || byte == b'_')
 }
 
+/// Whether this can be a role's name: as a resource's.
+pub fn is_role_name(name: &str) -> bool {
+    is_resource_name(name)
+}
+
 fn is_name(name: &str, is_separator: fn(u8) -> bool) -> bool {
     name.len() <= MAX_NAME_BYTES
         && name.starts_with(|first: char| first.is_ascii_lowercase())

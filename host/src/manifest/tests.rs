@@ -89,9 +89,50 @@ fn a_manifest_means_what_it_says() {
 fn an_action_without_an_access_word_is_for_nobody() {
     let access = &catalog().resources[0].access;
     assert_eq!(
-        (access.update, access.delete),
-        (AccessWord::Operator, AccessWord::Nobody)
+        (&access.update, &access.delete),
+        (&AccessWord::Operator, &AccessWord::Nobody)
     );
+}
+
+#[test]
+fn a_list_for_owners_has_an_index_that_begins_with_the_owner() {
+    let indexes = |indexes: &str, access: &str| {
+        let text = format!(
+            "[plugin]\nname = \"shop\"\nversion = \"0.1.0\"\n[[resource]]\nname = \"orders\"\nschema = \"s.json\"\n\
+             indexes = {indexes}\naccess = {{ list = \"{access}\" }}"
+        );
+        let manifest = Manifest::parse("plugin.toml", &text, &|_| Ok(product_schema().to_string()));
+        manifest.map(|manifest| manifest.resources[0].indexes.clone())
+    };
+    let (owner, sku) = (field("owner", false), field("sku", false));
+    assert_eq!(
+        indexes(r#"[["sku"]]"#, "owner").unwrap(),
+        [vec![sku.clone()], vec![owner.clone()]]
+    );
+    assert_eq!(
+        indexes(r#"[["owner", "sku"]]"#, "owner").unwrap(),
+        [vec![owner, sku.clone()]]
+    );
+    assert_eq!(indexes(r#"[["sku"]]"#, "member").unwrap(), [vec![sku]]);
+    let fields = [
+        "sku",
+        "category",
+        "price_cents",
+        "tags",
+        "maker.name",
+        "created_at",
+        "updated_at",
+    ];
+    let mut full: Vec<String> = fields
+        .iter()
+        .flat_map(|field| [format!(r#"["{field}"]"#), format!(r#"["-{field}"]"#)])
+        .chain([r#"["sku", "category"]"#.to_owned()])
+        .collect();
+    let list = |full: &[String]| format!("[{}]", full.join(", "));
+    assert_eq!(indexes(&list(&full), "owner").unwrap().len(), MAX_INDEXES);
+    full.push(r#"["category", "sku"]"#.to_owned());
+    let refused = indexes(&list(&full), "owner").unwrap_err();
+    assert!(refused.to_string().contains("there are too many"), "{refused}");
 }
 
 #[test]

@@ -139,16 +139,20 @@ fn resource_name(name: &Spanned<String>, source: &mut Source<'_>) {
 fn resource(raw: RawResource, source: &mut Source<'_>, schema_text: SchemaText<'_>) -> Resource {
     let schema = schema_of(&raw.schema, source, schema_text);
     // Without its schema nothing can be said about the fields of an index.
-    let (indexes, unique) = match &schema {
+    let (mut indexes, unique) = match &schema {
         Some(schema) => indexes::of(raw.indexes, raw.unique, schema, source),
         None => (Vec::new(), Vec::new()),
     };
+    let access = access(raw.access, source);
+    if access.list == AccessWord::Owner {
+        indexes::add_owner(&mut indexes, unique.len(), raw.name.span(), source);
+    }
     Resource {
         name: raw.name.into_inner(),
         schema: Arc::new(schema.unwrap_or_default()),
         indexes,
         unique,
-        access: access(raw.access, source),
+        access,
     }
 }
 
@@ -184,7 +188,13 @@ fn access(raw: RawAccess, source: &mut Source<'_>) -> Access {
             return AccessWord::Nobody;
         };
         AccessWord::parse(given.get_ref()).unwrap_or_else(|| {
-            let (message, help) = unknown("access word", given.get_ref(), &AccessWord::WORDS);
+            let (message, help) = match given.get_ref().strip_prefix("role:") {
+                Some(name) => (
+                    format!("`{name}` is no name of a role"),
+                    Some("a role's name has lower-case letters, digits, `-` and `_`, such as `role:editor`".to_owned()),
+                ),
+                None => unknown("access word", given.get_ref(), &AccessWord::WORDS),
+            };
             source.complain(given.span(), message, help);
             AccessWord::Nobody
         })

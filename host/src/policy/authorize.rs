@@ -50,22 +50,25 @@ pub enum Refusal {
 
 /// Decides whether `caller` may do `action` on `resource`.
 pub fn authorize(caller: &Caller, action: Action, resource: &Arc<str>, access: &Access) -> Result<Permit, Refusal> {
-    let word = match action {
-        Action::List => access.list,
-        Action::Read => access.read,
-        Action::Create => access.create,
-        Action::Update => access.update,
-        Action::Delete => access.delete,
-    };
-    let scope = match (word, caller) {
-        (AccessWord::Anyone, _) | (AccessWord::Operator, Caller::Operator) => Scope::All,
-        (AccessWord::Operator, Caller::Anonymous) => return Err(Refusal::Unauthenticated),
-        (AccessWord::Operator, Caller::Account(_)) | (AccessWord::Nobody, _) => return Err(Refusal::Forbidden),
-    };
+    let scope = scope(access.word(action), caller)?;
     Ok(Permit {
         caller: caller.clone(),
         resource: Arc::clone(resource),
         action,
         scope,
     })
+}
+
+/// On which documents the word lets the caller act.
+fn scope(word: &AccessWord, caller: &Caller) -> Result<Scope, Refusal> {
+    match (word, caller) {
+        (AccessWord::Anyone, _) => Ok(Scope::All),
+        (AccessWord::Nobody, _) => Err(Refusal::Forbidden),
+        (_, caller) if caller.is_operator() => Ok(Scope::All),
+        (_, Caller::Anonymous | Caller::Operator) => Err(Refusal::Unauthenticated),
+        (AccessWord::Member, Caller::Account(_)) => Ok(Scope::All),
+        (AccessWord::Owner, Caller::Account(account)) => Ok(Scope::Owned(account.id)),
+        (AccessWord::Role(role), caller) if caller.has_role(role) => Ok(Scope::All),
+        (AccessWord::Role(_) | AccessWord::Operator, Caller::Account(_)) => Err(Refusal::Forbidden),
+    }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+/// The role of administrators.
+pub const ADMINISTRATOR: &str = "admin";
+
 /// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -33,12 +36,21 @@ impl Caller {
         }
     }
 
-    /// Whether the caller has the role; the operator has every one.
-    pub fn has_role(&self, role: &str) -> bool {
+    /// Whether the caller may do everything but what is for nobody: the operator, and administrators.
+    pub fn is_operator(&self) -> bool {
         match self {
             Self::Anonymous => false,
-            Self::Account(account) => account.roles.iter().any(|held| held == role),
+            Self::Account(account) => account.roles.iter().any(|held| held == ADMINISTRATOR),
             Self::Operator => true,
         }
+    }
+
+    /// Whether the caller has the role; the operator and administrators have every one.
+    pub fn has_role(&self, role: &str) -> bool {
+        let held = match self {
+            Self::Account(account) => account.roles.iter().any(|held| held == role),
+            Self::Anonymous | Self::Operator => false,
+        };
+        held || self.is_operator()
     }
 }

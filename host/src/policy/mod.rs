@@ -9,5 +9,5 @@ mod scope;
 mod tests;
 
 pub use authorize::{Permit, Refusal, authorize};
-pub use caller::{Account, Caller};
+pub use caller::{ADMINISTRATOR, Account, Caller};
 pub use scope::Scope;

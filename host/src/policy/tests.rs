@@ -11,45 +11,45 @@ use super::{Account, Caller, Refusal, Scope, authorize};
 use crate::config::{Config, Grant};
 use crate::manifest::{Access, AccessWord, Action, CollectionWish, Instances, Limits, Manifest, Wants};
 
-fn account() -> Caller {
+fn account(roles: &[&str]) -> Caller {
     Caller::Account(Account {
         id: Uuid::from_u128(1),
-        roles: [String::from("editor")].into(),
+        roles: roles.iter().map(ToString::to_string).collect(),
     })
-}
-
-fn access(word: AccessWord) -> Access {
-    Access {
-        list: word,
-        read: word,
-        create: word,
-        update: word,
-        delete: word,
-    }
 }
 
 #[test]
 fn each_access_word_decides_for_each_caller() {
-    use AccessWord::{Anyone, Nobody, Operator};
     let resource: Arc<str> = "products".into();
-    for (word, caller, expected) in [
-        (Anyone, Caller::Anonymous, Ok(Scope::All)),
-        (Anyone, account(), Ok(Scope::All)),
-        (Anyone, Caller::Operator, Ok(Scope::All)),
-        (Operator, Caller::Anonymous, Err(Refusal::Unauthenticated)),
-        (Operator, account(), Err(Refusal::Forbidden)),
-        (Operator, Caller::Operator, Ok(Scope::All)),
-        (Nobody, Caller::Anonymous, Err(Refusal::Forbidden)),
-        (Nobody, account(), Err(Refusal::Forbidden)),
-        (Nobody, Caller::Operator, Err(Refusal::Forbidden)),
+    let (all, own) = (Ok(Scope::All), Ok(Scope::Owned(Uuid::from_u128(1))));
+    let (unknown, refused) = (Err(Refusal::Unauthenticated), Err(Refusal::Forbidden));
+    // The callers: nobody, an editor, an administrator, the operator.
+    let callers = [
+        Caller::Anonymous,
+        account(&["editor"]),
+        account(&["admin"]),
+        Caller::Operator,
+    ];
+    for (word, expected) in [
+        ("anyone", [all, all, all, all]),
+        ("member", [unknown, all, all, all]),
+        ("owner", [unknown, own, all, all]),
+        ("role:editor", [unknown, all, all, all]),
+        ("role:author", [unknown, refused, all, all]),
+        ("role:admin", [unknown, refused, all, all]),
+        ("operator", [unknown, refused, all, all]),
+        ("nobody", [refused; 4]),
     ] {
-        for action in Action::ALL {
-            let decided = authorize(&caller, action, &resource, &access(word));
-            assert_eq!(
-                decided.map(|permit| permit.scope()),
-                expected,
-                "{word:?} {caller:?} {action}"
-            );
+        let access = Access::all(AccessWord::parse(word).unwrap());
+        for (caller, expected) in callers.iter().zip(expected) {
+            for action in Action::ALL {
+                let decided = authorize(caller, action, &resource, &access);
+                assert_eq!(
+                    decided.map(|permit| permit.scope()),
+                    expected,
+                    "{word} {caller:?} {action}"
+                );
+            }
         }
     }
 }
@@ -58,7 +58,7 @@ fn each_access_word_decides_for_each_caller() {
 fn each_action_asks_its_own_word() {
     let resource: Arc<str> = "products".into();
     for allowed in Action::ALL {
-        let mut access = access(AccessWord::Nobody);
+        let mut access = Access::all(AccessWord::Nobody);
         *match allowed {
             Action::List => &mut access.list,
             Action::Read => &mut access.read,
@@ -80,13 +80,13 @@ fn each_action_asks_its_own_word() {
 #[test]
 fn a_permit_says_who_may_do_what() {
     let permit = authorize(
-        &account(),
+        &account(&[]),
         Action::Read,
         &"products".into(),
-        &access(AccessWord::Anyone),
+        &Access::all(AccessWord::Anyone),
     )
     .unwrap();
-    assert_eq!(permit.caller(), &account());
+    assert_eq!(permit.caller(), &account(&[]));
     assert_eq!((&**permit.resource(), permit.action()), ("products", Action::Read));
 }
 
@@ -100,12 +100,14 @@ fn a_scope_of_owned_documents_covers_no_others() {
 }
 
 #[test]
-fn a_caller_has_the_roles_of_its_account() {
-    assert!(account().has_role("editor") && !account().has_role("admin"));
-    assert!(!Caller::Anonymous.has_role("editor"));
-    assert!(Caller::Operator.has_role("editor"));
+fn a_caller_has_the_roles_of_its_account_and_administrators_have_every_one() {
+    let (editor, administrator) = (account(&["editor"]), account(&["admin"]));
+    assert!(editor.has_role("editor") && !editor.has_role("admin") && !editor.is_operator());
+    assert!(administrator.has_role("editor") && administrator.is_operator());
+    assert!(!Caller::Anonymous.has_role("editor") && !Caller::Anonymous.is_operator());
+    assert!(Caller::Operator.has_role("editor") && Caller::Operator.is_operator());
     assert_eq!(
-        (account().account(), Caller::Operator.account()),
+        (editor.account(), Caller::Operator.account()),
         (Some(Uuid::from_u128(1)), None)
     );
 }

@@ -2,6 +2,7 @@
 //!
 //! | prefix | what | key after the prefix |
 //! | --- | --- | --- |
+//! | `a` | accounts: records, addresses, sessions | what it is (1 byte), its key |
 //! | `c` | the catalogue | nothing for its version, the name of a part |
 //! | `d` | documents | collection, NUL, id (16 bytes) |
 //! | `e` | expiry index (the engine's) | time (8 bytes), the key that expires |
@@ -19,6 +20,8 @@
 //! Numbers are big-endian, so that keys sort as the numbers do. Names of plugins and collections are validated by
 //! `manifest` and hold no NUL; what a plugin chooses itself (a bucket, a key) comes behind a length or last, so that no
 //! choice of bytes reaches another plugin's keys.
+
+pub mod accounts;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;

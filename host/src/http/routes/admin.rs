@@ -52,37 +52,37 @@ impl From<AdminError> for Problem {
     }
 }
 
-/// Lets only the operator pass.
-pub(in crate::http) fn operator(http: &Http, request: &Request) -> Result<Caller, Problem> {
+/// Lets only the operator and administrators pass.
+pub(in crate::http) async fn operator(http: &Http, request: &Request) -> Result<Caller, Problem> {
     let credentials = identify::credentials(&request.head.headers)?;
-    match http.identity.caller(&credentials)? {
-        caller @ Caller::Operator => Ok(caller),
+    match http.identity.caller(&credentials).await? {
+        caller if caller.is_operator() => Ok(caller),
         Caller::Anonymous => Err(Refusal::Unauthenticated.into()),
-        Caller::Account(_) => Err(Refusal::Forbidden.into()),
+        Caller::Account(_) | Caller::Operator => Err(Refusal::Forbidden.into()),
     }
 }
 
 /// `GET /admin/api/plugins`
 pub(in crate::http) async fn plugins(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request)?;
+    operator(http, request).await?;
     respond::value(request.format, &http.admin.plugins().await).await
 }
 
 /// `POST /admin/api/reload`
 pub(in crate::http) async fn reload(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request)?;
+    operator(http, request).await?;
     respond::value(request.format, &http.admin.reload().await?).await
 }
 
 /// `GET /admin/api/verify`
 pub(in crate::http) async fn verify(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request)?;
+    operator(http, request).await?;
     respond::value(request.format, &http.admin.verify().await?).await
 }
 
 /// `GET /admin/api/backup`
 pub(in crate::http) async fn backup(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request)?;
+    operator(http, request).await?;
     let mut response = stream(http.admin.backup().await?, "application/octet-stream");
     let name = HeaderValue::from_static("attachment; filename=\"portcullis.dump\"");
     response.headers_mut().insert(CONTENT_DISPOSITION, name);
@@ -91,7 +91,7 @@ pub(in crate::http) async fn backup(http: &Http, request: &Request) -> Result<Re
 
 /// `GET /admin/api/export/{resource}`
 pub(in crate::http) async fn export(http: &Http, resource: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request)?;
+    operator(http, request).await?;
     Ok(stream(http.admin.export(resource).await?, "application/x-ndjson"))
 }
 

@@ -39,7 +39,7 @@ pub(in crate::http) async fn import(
     request: &Request,
     incoming: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let caller = operator(http, request)?;
+    let caller = operator(http, request).await?;
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;
     let limits = http.body_limits();
     let limits = Limits {

@@ -1,5 +1,7 @@
 //! What is served besides resources.
 
+pub(super) mod accounts;
 pub(super) mod admin;
+pub(super) mod auth;
 pub(super) mod health;
 pub(super) mod import;

@@ -1,0 +1,61 @@
+//! Why something about an account is refused.
+
+use crate::capabilities::model::Violation;
+use crate::storage::transaction::Ended;
+
+/// Why something about an account is refused. What a client may learn is in the names; the texts of the last two are for
+/// the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The address or the password is wrong, or the account may not log in: nobody is told which.
+    #[error("the address or the password is wrong")]
+    BadCredentials,
+    /// The account was not authenticated within the last minutes.
+    #[error("authenticate again to do this")]
+    NotRecent,
+    /// What was given breaks rules.
+    #[error("what was given breaks rules")]
+    Invalid(Vec<Violation>),
+    /// There is no such account or session.
+    #[error("there is no such account or session")]
+    NotFound,
+    /// Another account has the address.
+    #[error("another account has this address")]
+    AddressTaken,
+    /// Too many passwords wait for being checked.
+    #[error("too many passwords wait for being checked")]
+    Overloaded,
+    /// Others were faster again and again.
+    #[error("others were faster; nothing was written")]
+    Contention,
+    /// The store can't be read or takes no writes.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// Nobody knows whether the write survives.
+    #[error("whether the write was kept is not known: {0}")]
+    OutcomeUnknown(String),
+    /// A defect of the host.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// One rule that is broken, at a JSON Pointer.
+    pub(super) fn invalid(pointer: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation {
+            pointer: pointer.to_owned(),
+            message: message.into(),
+        }])
+    }
+}
+
+impl From<Ended> for Error {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Conflict(_) => Self::Contention,
+            Ended::Unavailable(reason) => Self::Unavailable(reason),
+            Ended::Unknown(reason) => Self::OutcomeUnknown(reason),
+            ended @ (Ended::Full(_) | Ended::TooLarge(_) | Ended::Duplicate(_)) => Self::Internal(ended.to_string()),
+        }
+    }
+}

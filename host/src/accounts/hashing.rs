@@ -1,0 +1,212 @@
+//! Passwords, hashed with argon2id (RFC 9106). Hashing takes tens of milliseconds and megabytes on purpose, so it runs on
+//! threads of its own, only so many at a time, and only so many wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::error::Error;
+use crate::config::Hashing;
+
+/// How many wait for each one that is being hashed, before more are refused.
+const WAITING_PER_PLACE: u32 = 64;
+
+/// Hashes and verifies passwords.
+pub(super) struct Hasher {
+    argon2: Argon2<'static>,
+    /// What an unknown address is compared with, so that it takes as long as a known one.
+    nobody: String,
+    places: Arc<Semaphore>,
+    waiting: AtomicU32,
+    most_waiting: u32,
+}
+
+/// What came of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verified {
+    /// The password is another.
+    No,
+    /// It is the one, hashed as it is now.
+    Yes,
+    /// It is the one, and here is its hash with the parameters of today.
+    Outdated(String),
+}
+
+impl Hasher {
+    /// Fails where the parameters are none for argon2.
+    pub(super) fn new(hashing: &Hashing) -> Result<Self, String> {
+        let params = Params::new(hashing.memory_kib, hashing.iterations, hashing.lanes, None)
+            .map_err(|error| format!("[accounts.hashing]: {error}"))?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let nobody = hash(&argon2, "nobody").map_err(|error| error.to_string())?;
+        Ok(Self {
+            argon2,
+            nobody,
+            places: Arc::new(Semaphore::new(hashing.concurrent as usize)),
+            waiting: AtomicU32::new(0),
+            most_waiting: hashing.concurrent.saturating_mul(WAITING_PER_PLACE),
+        })
+    }
+
+    /// The hash of a new password, a PHC string.
+    pub(super) async fn hash(&self, password: &str) -> Result<String, Error> {
+        let (argon2, password) = (self.argon2.clone(), normalised(password));
+        self.run(move || hash(&argon2, &password)).await?
+    }
+
+    /// Compares a password with a hash; without one, which takes as long, the answer is no.
+    pub(super) async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Verified, Error> {
+        let (argon2, password) = (self.argon2.clone(), normalised(password));
+        let is_known = stored.is_some();
+        let stored = stored.unwrap_or(&self.nobody).to_owned();
+        self.run(move || {
+            let parsed = PasswordHash::new(&stored).map_err(|error| Error::Internal(error.to_string()))?;
+            let is_right = argon2.verify_password(password.as_bytes(), &parsed).is_ok();
+            if !(is_right && is_known) {
+                return Ok(Verified::No);
+            }
+            match Params::try_from(&parsed) {
+                Ok(params) if same(&params, argon2.params()) => Ok(Verified::Yes),
+                _ => hash(&argon2, &password).map(Verified::Outdated),
+            }
+        })
+        .await?
+    }
+
+    /// Runs on a thread where that holds up nobody, in its turn.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let _waiting = Waiting::join(self)?;
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|error| Error::Internal(error.to_string()))?;
+        tokio::task::spawn_blocking(move || {
+            // Kept even where the client goes away: the thread works on.
+            let _place = place;
+            work()
+        })
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))
+    }
+}
+
+/// One that waits or is being hashed.
+struct Waiting<'h>(&'h AtomicU32);
+
+impl<'h> Waiting<'h> {
+    fn join(hasher: &'h Hasher) -> Result<Self, Error> {
+        let waiting = Self(&hasher.waiting);
+        if hasher.waiting.fetch_add(1, Ordering::Relaxed) < hasher.most_waiting {
+            Ok(waiting)
+        } else {
+            Err(Error::Overloaded)
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The same password typed on another keyboard has the same bytes (NIST SP 800-63B-4, 3.1.1.2).
+fn normalised(password: &str) -> String {
+    password.nfkc().collect()
+}
+
+fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, Error> {
+    argon2
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| Error::Internal(format!("argon2: {error}")))
+}
+
+fn same(left: &Params, right: &Params) -> bool {
+    (left.m_cost(), left.t_cost(), left.p_cost()) == (right.m_cost(), right.t_cost(), right.p_cost())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As little as argon2 takes: what is tested is not how long it takes.
+    fn hashing(memory_kib: u32) -> Hashing {
+        Hashing {
+            memory_kib,
+            iterations: 1,
+            lanes: 1,
+            concurrent: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_password_itself_is_right() {
+        let hasher = Hasher::new(&hashing(64)).unwrap();
+        let stored = hasher.hash("correct horse battery").await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
+        let verified = async |password: &str, stored| hasher.verify(password, stored).await.unwrap();
+        assert_eq!(verified("correct horse battery", Some(&stored)).await, Verified::Yes);
+        assert_eq!(verified("correct horse batter", Some(&stored)).await, Verified::No);
+        assert_eq!(verified("correct horse battery", None).await, Verified::No);
+        assert_ne!(hasher.hash("correct horse battery").await.unwrap(), stored, "no salt");
+    }
+
+    #[tokio::test]
+    async fn a_hash_with_other_parameters_is_renewed() {
+        let stored = Hasher::new(&hashing(64))
+            .unwrap()
+            .hash("a long password")
+            .await
+            .unwrap();
+        let hasher = Hasher::new(&hashing(128)).unwrap();
+        let Verified::Outdated(renewed) = hasher.verify("a long password", Some(&stored)).await.unwrap() else {
+            panic!("the hash is not renewed");
+        };
+        assert!(renewed.contains("m=128"), "{renewed}");
+        assert_eq!(
+            hasher.verify("a long password", Some(&renewed)).await,
+            Ok(Verified::Yes)
+        );
+        assert_eq!(hasher.verify("another password", Some(&stored)).await, Ok(Verified::No));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_long_password_counts_and_so_does_each_character_only_once() {
+        let hasher = Hasher::new(&hashing(64)).unwrap();
+        let long = "a".repeat(255);
+        let stored = hasher.hash(&format!("{long}b")).await.unwrap();
+        assert_eq!(
+            hasher.verify(&format!("{long}c"), Some(&stored)).await,
+            Ok(Verified::No)
+        );
+        // One has the accent in the letter, the other behind it.
+        let stored = hasher.hash("caf\u{e9} au lait").await.unwrap();
+        assert_eq!(
+            hasher.verify("cafe\u{301} au lait", Some(&stored)).await,
+            Ok(Verified::Yes)
+        );
+    }
+
+    #[tokio::test]
+    async fn too_many_at_a_time_are_refused_and_there_is_room_again_afterwards() {
+        let hasher = Arc::new(Hasher::new(&hashing(64)).unwrap());
+        let turn = Arc::clone(&hasher.places).acquire_owned().await.unwrap();
+        let waiting: Vec<_> = (0..WAITING_PER_PLACE)
+            .map(|_| {
+                let hasher = Arc::clone(&hasher);
+                tokio::spawn(async move { hasher.verify("a", None).await })
+            })
+            .collect();
+        while hasher.waiting.load(Ordering::Relaxed) < hasher.most_waiting {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hasher.verify("a", None).await, Err(Error::Overloaded));
+        drop(turn);
+        for one in waiting {
+            assert_eq!(one.await.unwrap(), Ok(Verified::No));
+        }
+        assert_eq!(hasher.verify("a", None).await, Ok(Verified::No));
+    }
+}

@@ -1,0 +1,123 @@
+//! Logging in with a password, proving again who one is, and changing the password.
+
+use std::str::FromStr as _;
+
+use super::account::{Account, Record};
+use super::address::Address;
+use super::error::Error;
+use super::hashing::Verified;
+use super::session::{self, Client, Session, Token};
+use super::{Accounts, Identity, password, store};
+use crate::storage::keyspace::accounts as keys;
+
+/// What a login comes to.
+#[derive(Debug)]
+pub struct Login {
+    /// Who logged in.
+    pub account: Account,
+    /// The session that begins.
+    pub session: Session,
+    /// Its secret, which is shown this once.
+    pub token: Token,
+}
+
+impl Accounts {
+    /// Begins a session for one who knows the password. Whatever is wrong, a password is verified once and the answer is
+    /// the same: nobody learns so who has an account.
+    pub async fn login(&self, address: &str, password: &str, client: &Client) -> Result<Login, Error> {
+        let known = match Address::from_str(address) {
+            Ok(address) => self.find(&address).await?,
+            Err(_) => None,
+        };
+        let stored = known
+            .as_ref()
+            .filter(|known| !known.account.is_locked)
+            .and_then(|known| known.password.as_deref());
+        let verified = self.hasher.verify(password, stored).await?;
+        let Some(known) = known.filter(|_| verified != Verified::No) else {
+            return Err(Error::BadCredentials);
+        };
+        store::again(|| self.begin_session(&known, &verified, client)).await
+    }
+
+    async fn begin_session(&self, known: &Record, verified: &Verified, client: &Client) -> Result<Login, Error> {
+        let mut work = self.begin();
+        let mut record = self.record(&mut work, known.account.id).await?;
+        // What was verified a moment ago may have been taken back meanwhile.
+        if record.account.is_locked || record.password != known.password {
+            return Err(Error::BadCredentials);
+        }
+        if let Verified::Outdated(renewed) = verified {
+            record.password = Some(renewed.clone());
+            work.write(keys::record(record.account.id), &record, None)?;
+        }
+        let now_ms = self.clock.now_ms();
+        let session = Session::new(record.account.id, client.clone(), now_ms, &self.config.sessions);
+        let token = self.add_session(&mut work, &session).await?;
+        work.commit().await?;
+        Ok(Login {
+            account: record.account,
+            session,
+            token,
+        })
+    }
+
+    /// Proves once more who acts, so that for a few minutes the session may do what is delicate.
+    pub async fn reauthenticate(&self, identity: &Identity, token: &str, password: &str) -> Result<(), Error> {
+        let account = identity.account.id;
+        let record = self.record(&mut self.begin(), account).await?;
+        let verified = self.hasher.verify(password, record.password.as_deref()).await?;
+        if verified == Verified::No {
+            return Err(Error::BadCredentials);
+        }
+        let digest = session::digest(token);
+        store::again(|| async {
+            let mut work = self.begin();
+            let session: Option<Session> = work.read(&keys::session(&digest)).await?;
+            let mut session = session.ok_or(Error::BadCredentials)?;
+            session.proved_ms = self.clock.now_ms();
+            self.keep(&mut work, &digest, &session)?;
+            work.commit().await
+        })
+        .await
+    }
+
+    /// Sets another password, and ends the other sessions of the account. It must have been proved a short while ago who
+    /// acts.
+    pub async fn change_password(&self, identity: &Identity, new: &str) -> Result<(), Error> {
+        self.require_recent(identity)?;
+        let hash = self.hash_new(&identity.account, new).await?;
+        let account = identity.account.id;
+        store::again(|| async {
+            let mut work = self.begin();
+            let mut record = self.record(&mut work, account).await?;
+            record.password = Some(hash.clone());
+            work.write(keys::record(account), &record, None)?;
+            self.end_all(&mut work, account, Some(identity.session.id)).await?;
+            work.commit().await
+        })
+        .await
+    }
+
+    /// Checks that it was proved a short while ago who acts.
+    pub fn require_recent(&self, identity: &Identity) -> Result<(), Error> {
+        let is_recent = identity.session.is_recent(self.clock.now_ms(), &self.config.sessions);
+        if is_recent { Ok(()) } else { Err(Error::NotRecent) }
+    }
+
+    /// The hash of a new password, if it may be one of this account.
+    pub(super) async fn hash_new(&self, account: &Account, new: &str) -> Result<String, Error> {
+        let about = [account.address.as_str(), account.name.as_deref().unwrap_or_default()];
+        password::check(new, &about, &self.config.passwords)?;
+        self.hasher.hash(new).await
+    }
+
+    /// The account with an address.
+    pub(super) async fn find(&self, address: &Address) -> Result<Option<Record>, Error> {
+        let mut work = self.begin();
+        match work.read(&keys::address(address.as_str())).await? {
+            Some(id) => work.read(&keys::record(id)).await,
+            None => Ok(None),
+        }
+    }
+}

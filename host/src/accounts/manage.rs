@@ -1,0 +1,145 @@
+//! What an operator does with accounts.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::account::{Account, Record};
+use super::address::Address;
+use super::error::Error;
+use super::{Accounts, store};
+use crate::capabilities::model::Violation;
+use crate::manifest::is_role_name;
+use crate::storage::keyspace::accounts as keys;
+
+/// The longest name of a person, in bytes.
+const MAX_NAME_BYTES: usize = 200;
+/// The most roles of an account.
+const MAX_ROLES: usize = 32;
+/// The most accounts of one page.
+pub const MAX_PAGE: usize = 500;
+
+/// An account that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The e-mail address.
+    pub address: Address,
+    /// What the person wants to be called.
+    pub name: Option<String>,
+    /// The password; without one the account can't log in with one.
+    pub password: Option<String>,
+    /// The roles.
+    pub roles: BTreeSet<String>,
+}
+
+/// What is to be changed of an account; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// The roles.
+    pub roles: Option<BTreeSet<String>>,
+    /// Whether it may not log in. Locking it ends its sessions.
+    pub is_locked: Option<bool>,
+}
+
+impl Accounts {
+    /// Makes an account.
+    pub async fn create(&self, new: NewAccount) -> Result<Account, Error> {
+        let account = Account {
+            id: Uuid::now_v7(),
+            address: new.address,
+            name: new.name,
+            roles: new.roles,
+            is_locked: false,
+            created_ms: self.clock.now_ms(),
+        };
+        check(&account)?;
+        let password = match &new.password {
+            Some(password) => Some(self.hash_new(&account, password).await?),
+            None => None,
+        };
+        let record = Record { account, password };
+        store::again(|| async {
+            let mut work = self.begin();
+            let address = keys::address(record.account.address.as_str());
+            if work.read::<Uuid>(&address).await?.is_some() {
+                return Err(Error::AddressTaken);
+            }
+            work.write(address, &record.account.id, None)?;
+            work.write(keys::record(record.account.id), &record, None)?;
+            work.commit().await
+        })
+        .await?;
+        Ok(record.account)
+    }
+
+    /// The accounts behind one, in the order in which they were made.
+    pub async fn list(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Account>, Error> {
+        let mut work = self.begin();
+        let after = after.map(keys::record);
+        let rows = work.scan(&keys::records(), after.as_ref(), limit.min(MAX_PAGE)).await?;
+        let records = rows.into_iter().map(|(_, value)| store::decode::<Record>(&value));
+        records.map(|record| Ok(record?.account)).collect()
+    }
+
+    /// An account by its id.
+    pub async fn account(&self, id: Uuid) -> Result<Account, Error> {
+        Ok(self.record(&mut self.begin(), id).await?.account)
+    }
+
+    /// An account by its address.
+    pub async fn account_of(&self, address: &Address) -> Result<Account, Error> {
+        let record = self.find(address).await?.ok_or(Error::NotFound)?;
+        Ok(record.account)
+    }
+
+    /// Changes an account; the next request of each of its sessions has the new roles, and none once it is locked.
+    pub async fn change(&self, id: Uuid, change: &Change) -> Result<Account, Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            let mut record = self.record(&mut work, id).await?;
+            if let Some(roles) = &change.roles {
+                record.account.roles.clone_from(roles);
+            }
+            if let Some(is_locked) = change.is_locked {
+                record.account.is_locked = is_locked;
+            }
+            check(&record.account)?;
+            if record.account.is_locked {
+                self.end_all(&mut work, id, None).await?;
+            }
+            work.write(keys::record(id), &record, None)?;
+            work.commit().await?;
+            Ok(record.account)
+        })
+        .await
+    }
+}
+
+fn check(account: &Account) -> Result<(), Error> {
+    let mut violations = Vec::new();
+    let mut complain = |pointer: &str, message: String| {
+        violations.push(Violation {
+            pointer: pointer.to_owned(),
+            message,
+        });
+    };
+    if let Some(name) = &account.name {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            complain("/name", format!("a name has 1 to {MAX_NAME_BYTES} bytes"));
+        }
+        if name.chars().any(char::is_control) {
+            complain("/name", "a name holds no control characters".to_owned());
+        }
+    }
+    if account.roles.len() > MAX_ROLES {
+        complain("/roles", format!("an account has at most {MAX_ROLES} roles"));
+    }
+    for role in account.roles.iter().filter(|role| !is_role_name(role)) {
+        let rule = "a role's name has lower-case letters, digits, `-` and `_`";
+        complain("/roles", format!("{role:?} is no name of a role: {rule}"));
+    }
+    match violations.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Invalid(violations)),
+    }
+}

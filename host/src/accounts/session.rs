@@ -1,0 +1,216 @@
+//! Sessions: a random token that only its holder has, stored as a digest, until it is ended or its time is over.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::account::Record;
+use super::error::Error;
+use super::store::{self, Work};
+use super::{Accounts, Identity};
+use crate::config::Sessions;
+use crate::storage::keyspace::accounts as keys;
+
+/// What the token of a session begins with, so that it is known for one wherever it turns up.
+const PREFIX: &str = "pcs_";
+/// The random bytes of a token.
+const TOKEN_BYTES: usize = 32;
+/// The most sessions of an account; a further one ends the oldest.
+pub(super) const MAX_SESSIONS: usize = 100;
+/// How often at most it is written when a session was last seen.
+const SEEN_EVERY_MS: u64 = 60_000;
+const MINUTE_MS: u64 = 60_000;
+
+/// A session. Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its name, for lists; not the token.
+    pub id: Uuid,
+    /// Whose it is.
+    pub account: Uuid,
+    /// When it began.
+    pub made_ms: u64,
+    /// When it was last used, to the minute.
+    pub seen_ms: u64,
+    /// When it was last proved whose it is.
+    pub proved_ms: u64,
+    /// When it ends, however much it is used.
+    pub ends_ms: u64,
+    /// Who began it.
+    pub client: Client,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The address that it came from.
+    pub address: Option<IpAddr>,
+    /// What the client calls itself; cut off where it is long.
+    pub agent: Option<String>,
+}
+
+/// The secret of a session; it can't be printed by accident.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// A new one.
+    pub(super) fn random() -> Result<Self, Error> {
+        let mut bytes = [0; TOKEN_BYTES];
+        getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
+        let text = data_encoding::BASE64URL_NOPAD.encode(&bytes);
+        Ok(Self(format!("{PREFIX}{text}")))
+    }
+
+    /// The secret itself, for the client that it belongs to.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// What a token is stored as. A token has 256 random bits, so nothing is to be gained by hashing it slowly.
+pub(super) fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+impl Session {
+    pub(super) fn new(account: Uuid, client: Client, now_ms: u64, sessions: &Sessions) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            account,
+            made_ms: now_ms,
+            seen_ms: now_ms,
+            proved_ms: now_ms,
+            ends_ms: now_ms + u64::from(sessions.hours) * 60 * MINUTE_MS,
+            client,
+        }
+    }
+
+    /// From when on it counts for nothing unless it is used before.
+    pub(super) fn expires_ms(&self, sessions: &Sessions) -> u64 {
+        self.ends_ms
+            .min(self.seen_ms + u64::from(sessions.idle_minutes) * MINUTE_MS)
+    }
+
+    /// Whether it was proved a short while ago whose it is.
+    pub(super) fn is_recent(&self, now_ms: u64, sessions: &Sessions) -> bool {
+        now_ms.saturating_sub(self.proved_ms) < u64::from(sessions.recent_minutes) * MINUTE_MS
+    }
+}
+
+impl Accounts {
+    /// Whether a bearer token means to be one of a session.
+    pub fn is_session_token(token: &str) -> bool {
+        token.starts_with(PREFIX)
+    }
+
+    /// Whom the token of a session stands for; nobody once the session has ended, or the account is locked or gone.
+    pub async fn identify(&self, token: &str) -> Result<Option<Identity>, Error> {
+        let now_ms = self.clock.now_ms();
+        let digest = digest(token);
+        let mut work = self.begin();
+        let Some(session) = work.read::<Session>(&keys::session(&digest)).await? else {
+            return Ok(None);
+        };
+        let record: Option<Record> = work.read(&keys::record(session.account)).await?;
+        let Some(record) = record.filter(|record| !record.account.is_locked) else {
+            return Ok(None);
+        };
+        if now_ms.saturating_sub(session.seen_ms) >= SEEN_EVERY_MS {
+            let seen = Session {
+                seen_ms: now_ms,
+                ..session.clone()
+            };
+            self.keep(&mut work, &digest, &seen)?;
+            // What matters is that it was valid. Where it was ended meanwhile, the commit fails, and it stays ended.
+            if let Err(error) = work.commit().await {
+                tracing::debug!(target: "accounts", %error, "it was not kept when a session was last seen");
+            }
+        }
+        Ok(Some(Identity {
+            account: record.account,
+            session,
+        }))
+    }
+
+    /// The sessions of an account, the oldest first.
+    pub async fn sessions(&self, account: Uuid) -> Result<Vec<Session>, Error> {
+        let mut work = self.begin();
+        let mut sessions = Vec::new();
+        for (_, digest) in self.digests(&mut work, account).await? {
+            sessions.extend(work.read::<Session>(&keys::session(&digest)).await?);
+        }
+        Ok(sessions)
+    }
+
+    /// Ends a session of an account.
+    pub async fn end_session(&self, account: Uuid, session: Uuid) -> Result<(), Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            let key = keys::session_of(account, session);
+            let digest: [u8; 32] = work.read(&key).await?.ok_or(Error::NotFound)?;
+            work.delete(keys::session(&digest));
+            work.delete(key);
+            work.commit().await
+        })
+        .await
+    }
+
+    /// Ends the sessions of an account, but for the one that is to be kept.
+    pub async fn end_sessions(&self, account: Uuid, but: Option<Uuid>) -> Result<(), Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            self.end_all(&mut work, account, but).await?;
+            work.commit().await
+        })
+        .await
+    }
+
+    pub(super) async fn end_all(&self, work: &mut Work, account: Uuid, but: Option<Uuid>) -> Result<(), Error> {
+        for (session, digest) in self.digests(work, account).await? {
+            if Some(session) != but {
+                work.delete(keys::session(&digest));
+                work.delete(keys::session_of(account, session));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a session. An account with very many loses its oldest.
+    pub(super) async fn add_session(&self, work: &mut Work, session: &Session) -> Result<Token, Error> {
+        let held = self.digests(work, session.account).await?;
+        for (oldest, digest) in held.iter().take((held.len() + 1).saturating_sub(MAX_SESSIONS)) {
+            work.delete(keys::session(digest));
+            work.delete(keys::session_of(session.account, *oldest));
+        }
+        let token = Token::random()?;
+        self.keep(work, &digest(token.reveal()), session)?;
+        Ok(token)
+    }
+
+    /// Writes a session, and when it expires.
+    pub(super) fn keep(&self, work: &mut Work, digest: &[u8; 32], session: &Session) -> Result<(), Error> {
+        let expires_ms = Some(session.expires_ms(&self.config.sessions));
+        work.write(keys::session(digest), session, expires_ms)?;
+        work.write(keys::session_of(session.account, session.id), digest, expires_ms)
+    }
+
+    /// The sessions of an account with the digests of their tokens, the oldest first.
+    async fn digests(&self, work: &mut Work, account: Uuid) -> Result<Vec<(Uuid, [u8; 32])>, Error> {
+        let rows = work.scan(&keys::sessions_of(account), None, MAX_SESSIONS + 1).await?;
+        rows.into_iter()
+            .map(|(key, value)| {
+                let id = keys::parse_session_of(&key).ok_or_else(|| Error::Internal("a session's key".to_owned()))?;
+                Ok((id, store::decode(&value)?))
+            })
+            .collect()
+    }
+}

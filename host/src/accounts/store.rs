@@ -1,0 +1,72 @@
+//! Records of accounts in transactions of the store.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::Error;
+use crate::storage::engine::{Direction, Engine, Key, Range};
+use crate::storage::transaction::Transaction;
+
+/// How often work is tried that others get in the way of.
+const ATTEMPTS: u32 = 32;
+
+/// Work on records, kept whole or not at all.
+pub(super) struct Work(Transaction);
+
+impl Work {
+    pub(super) fn begin(engine: &Arc<dyn Engine>, now_ms: u64) -> Self {
+        Self(Transaction::begin(Arc::clone(engine), now_ms))
+    }
+
+    pub(super) async fn read<T: DeserializeOwned>(&mut self, key: &Key) -> Result<Option<T>, Error> {
+        self.0.get(key).await?.map(|value| decode(&value)).transpose()
+    }
+
+    /// The first rows of a range, behind a key.
+    pub(super) async fn scan(
+        &mut self,
+        range: &Range,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Bytes)>, Error> {
+        Ok(self.0.scan(range, after, limit, Direction::Forward).await?)
+    }
+
+    pub(super) fn write<T: Serialize>(&mut self, key: Key, value: &T, expires_ms: Option<u64>) -> Result<(), Error> {
+        let value = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
+        self.0.put(key, value.into(), expires_ms);
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self, key: Key) {
+        self.0.delete(key);
+    }
+
+    /// Returns once all of it is durable, and what it rests on.
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        self.0.commit().await?;
+        Ok(())
+    }
+}
+
+/// What a record says.
+pub(super) fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(value).map_err(|error| Error::Internal(format!("a record is unreadable: {error}")))
+}
+
+/// Does work that commits at its end, again where others were faster.
+pub(super) async fn again<T, F>(work: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut attempts = 1;
+    loop {
+        match work().await {
+            Err(Error::Contention) if attempts < ATTEMPTS => attempts += 1,
+            done => return done,
+        }
+    }
+}

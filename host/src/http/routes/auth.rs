@@ -1,0 +1,166 @@
+//! `/auth`: what somebody does with their own account.
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, USER_AGENT};
+use hyper::{Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::accounts::{Account, Client, Identity, Session};
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::request::Request;
+use crate::http::{Http, call, identify, render, respond};
+
+/// What is kept of the name that a client gives itself.
+const MAX_AGENT_CHARACTERS: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    email: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    new: String,
+}
+
+/// `POST /auth/login`
+pub(in crate::http) async fn login(
+    http: &Http,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    let Credentials { email, password } = call::form(http, request, body).await?;
+    let login = http.accounts.login(&email, &password, &client(request)).await?;
+    let answer = json!({
+        "token": login.token.reveal(),
+        "expires_at": render::time(login.session.ends_ms),
+        "account": account(&login.account),
+    });
+    respond::value(request.format, &answer).await
+}
+
+/// `POST /auth/logout`
+pub(in crate::http) async fn logout(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    let (identity, _) = identity(http, request).await?;
+    let ended = http.accounts.end_session(identity.account.id, identity.session.id);
+    ended.await?;
+    Ok(respond::no_content())
+}
+
+/// `POST /auth/reauthenticate`
+pub(in crate::http) async fn reauthenticate(
+    http: &Http,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    let (identity, token) = identity(http, request).await?;
+    let Proof { password } = call::form(http, request, body).await?;
+    http.accounts.reauthenticate(&identity, token, &password).await?;
+    Ok(respond::no_content())
+}
+
+/// `GET /auth/me`
+pub(in crate::http) async fn me(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    let (identity, _) = identity(http, request).await?;
+    respond::value(request.format, &account(&identity.account)).await
+}
+
+/// `POST /auth/password`
+pub(in crate::http) async fn password(
+    http: &Http,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    let (identity, _) = identity(http, request).await?;
+    // Before the body is looked at: one who may not do this is not told whether a password would do.
+    http.accounts.require_recent(&identity)?;
+    let NewPassword { new } = call::form(http, request, body).await?;
+    http.accounts.change_password(&identity, &new).await?;
+    Ok(respond::no_content())
+}
+
+/// `GET` and `DELETE /auth/sessions`; the latter ends all but the one that asks.
+pub(in crate::http) async fn sessions(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    let (identity, _) = identity(http, request).await?;
+    let (owner, current) = (identity.account.id, identity.session.id);
+    if request.head.method == hyper::Method::DELETE {
+        http.accounts.end_sessions(owner, Some(current)).await?;
+        return Ok(respond::no_content());
+    }
+    let sessions = http.accounts.sessions(owner).await?;
+    respond::value(request.format, &list(&sessions, Some(current))).await
+}
+
+/// `DELETE /auth/sessions/{id}`
+pub(in crate::http) async fn end_session(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
+    let (identity, _) = identity(http, request).await?;
+    let session = Uuid::try_parse(id).map_err(|_| no_such_session())?;
+    http.accounts.end_session(identity.account.id, session).await?;
+    Ok(respond::no_content())
+}
+
+fn no_such_session() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such session")
+}
+
+/// Who asks, with the token.
+async fn identity<'r>(http: &Http, request: &'r Request) -> Result<(Identity, &'r str), Problem> {
+    let credentials = identify::credentials(&request.head.headers)?;
+    http.identity.account(&credentials).await
+}
+
+/// Where a request comes from.
+fn client(request: &Request) -> Client {
+    Client {
+        address: Some(request.peer),
+        agent: agent(&request.head.headers),
+    }
+}
+
+/// What the client calls itself. Only printable ASCII comes through a header as text, so nothing in it ends a line.
+fn agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(MAX_AGENT_CHARACTERS).collect())
+}
+
+/// An account, as clients see it.
+pub(super) fn account(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "email": account.address,
+        "name": account.name,
+        "roles": account.roles,
+        "created_at": render::time(account.created_ms),
+    })
+}
+
+/// Sessions, as clients see them.
+pub(super) fn list(sessions: &[Session], current: Option<Uuid>) -> Value {
+    let items: Vec<Value> = sessions
+        .iter()
+        .map(|session| {
+            json!({
+                "id": session.id,
+                "created_at": render::time(session.made_ms),
+                "last_seen_at": render::time(session.seen_ms),
+                "expires_at": render::time(session.ends_ms),
+                "address": session.client.address,
+                "user_agent": session.client.agent,
+                "current": Some(session.id) == current,
+            })
+        })
+        .collect();
+    json!({ "items": items })
+}

@@ -1,0 +1,219 @@
+//! Accounts over HTTP: what somebody does with their own, and what an operator does with all of them.
+
+use portcullis_tests::{Answer, Client, Host};
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "plover quartz ninety lamp";
+const ANOTHER: &str = "seventeen copper umbrellas";
+
+/// Argon2 as cheap as it gets: what is tested here is not how long hashing takes.
+const CHEAP: &str = "[accounts.hashing]\nmemory_kib = 128\niterations = 1\n";
+
+fn host() -> Host {
+    Host::init().with_plugins(["witness"]).with_config(CHEAP).start()
+}
+
+/// Makes an account; returns its id.
+fn account(host: &Host, email: &str, roles: &[&str]) -> String {
+    let new = json!({ "email": email, "password": PASSWORD, "roles": roles });
+    let made = host.admin().post("/admin/api/accounts", &new).expect(201).json();
+    made["id"].as_str().expect("an account has an id").to_owned()
+}
+
+fn login(host: &Host, email: &str, password: &str) -> Answer {
+    let credentials = json!({ "email": email, "password": password });
+    host.api().post("/auth/login", &credentials)
+}
+
+/// A client that is logged in.
+fn member(host: &Host, email: &str) -> Client {
+    let answer = login(host, email, PASSWORD).expect(200).json();
+    host.api()
+        .with_token(answer["token"].as_str().expect("a login gives a token"))
+}
+
+fn sessions(client: &Client) -> Vec<Value> {
+    let answer = client.get("/auth/sessions").expect(200).json();
+    answer["items"].as_array().expect("a list has items").clone()
+}
+
+#[test]
+fn one_who_logs_in_is_known_until_logging_out() {
+    let host = host();
+    let id = account(&host, "ada@example.org", &["editor"]);
+    let answer = login(&host, "ADA@example.org", PASSWORD).expect(200);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let answer = answer.json();
+    assert_eq!(answer["account"]["id"], id.as_str());
+    let ada = host.api().with_token(answer["token"].as_str().expect("a token"));
+    let me = ada.get("/auth/me").expect(200).json();
+    assert_eq!(
+        (&me["id"], &me["email"], &me["roles"]),
+        (&json!(id), &json!("ada@example.org"), &json!(["editor"]))
+    );
+    assert!(me.get("password").is_none(), "{me}");
+    ada.post("/auth/logout", &json!({})).expect(204);
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
+}
+
+#[test]
+fn nobody_learns_from_a_login_who_has_an_account() {
+    let host = host();
+    account(&host, "ada@example.org", &[]);
+    let id = account(&host, "eve@example.org", &[]);
+    let path = format!("/admin/api/accounts/{id}");
+    host.admin()
+        .request("PATCH", &path)
+        .json(&json!({ "locked": true }))
+        .header("content-type", "application/merge-patch+json")
+        .send()
+        .expect(200);
+    let refusal = |email: &str, password: &str| {
+        let mut problem = login(&host, email, password).expect(401).problem();
+        problem
+            .as_object_mut()
+            .expect("a problem is an object")
+            .remove("request_id");
+        problem
+    };
+    let wrong = refusal("ada@example.org", ANOTHER);
+    assert_eq!(wrong["code"], "bad_credentials");
+    assert_eq!(refusal("bob@example.org", PASSWORD), wrong);
+    assert_eq!(refusal("eve@example.org", PASSWORD), wrong);
+    assert_eq!(refusal("no address", PASSWORD), wrong);
+}
+
+#[test]
+fn sessions_are_listed_and_ended_by_their_owner_alone() {
+    let host = host();
+    account(&host, "ada@example.org", &[]);
+    account(&host, "eve@example.org", &[]);
+    let (phone, laptop, eve) = (
+        member(&host, "ada@example.org"),
+        member(&host, "ada@example.org"),
+        member(&host, "eve@example.org"),
+    );
+    let of_phone = sessions(&phone);
+    let current: Vec<bool> = of_phone.iter().map(|session| session["current"] == true).collect();
+    assert_eq!(current, [true, false]);
+    assert_eq!(of_phone[0]["address"], "127.0.0.1");
+    let laptops = format!(
+        "/auth/sessions/{}",
+        of_phone[1]["id"].as_str().expect("a session has an id")
+    );
+    eve.delete(&laptops).expect_problem(404, "not_found");
+    laptop.get("/auth/me").expect(200);
+    phone.delete(&laptops).expect(204);
+    laptop.get("/auth/me").expect_problem(401, "unauthenticated");
+    let again = member(&host, "ada@example.org");
+    phone.delete("/auth/sessions").expect(204);
+    again.get("/auth/me").expect_problem(401, "unauthenticated");
+    assert_eq!(sessions(&phone).len(), 1);
+    assert_eq!(sessions(&eve).len(), 1);
+}
+
+#[test]
+fn another_password_ends_the_other_sessions_and_must_be_hard_to_guess() {
+    let host = host();
+    account(&host, "ada@example.org", &[]);
+    let (ada, other) = (member(&host, "ada@example.org"), member(&host, "ada@example.org"));
+    let set = |new: &str| ada.post("/auth/password", &json!({ "new": new }));
+    for weak in ["short", "passwordpassword", "ada@example.org"] {
+        let problem = set(weak).expect(422).problem();
+        assert_eq!(problem["errors"][0]["pointer"], "/password", "{problem}");
+    }
+    set(ANOTHER).expect(204);
+    other.get("/auth/me").expect_problem(401, "unauthenticated");
+    ada.get("/auth/me").expect(200);
+    login(&host, "ada@example.org", PASSWORD).expect_problem(401, "bad_credentials");
+    login(&host, "ada@example.org", ANOTHER).expect(200);
+    ada.post("/auth/reauthenticate", &json!({ "password": PASSWORD }))
+        .expect_problem(401, "bad_credentials");
+    ada.post("/auth/reauthenticate", &json!({ "password": ANOTHER }))
+        .expect(204);
+}
+
+#[test]
+fn sessions_survive_a_restart_and_a_kill() {
+    let mut host = host();
+    account(&host, "ada@example.org", &[]);
+    let token = login(&host, "ada@example.org", PASSWORD).expect(200).json()["token"].clone();
+    let token = token.as_str().expect("a token").to_owned();
+    host.kill();
+    host.restart();
+    host.api().with_token(&token).get("/auth/me").expect(200);
+}
+
+#[test]
+fn accounts_are_for_the_operator_and_for_administrators() {
+    let host = host();
+    account(&host, "root@example.org", &["admin"]);
+    let id = account(&host, "ada@example.org", &["editor"]);
+    let bearer = |email: &str| {
+        let token = login(&host, email, PASSWORD).expect(200).json()["token"].clone();
+        host.admin_as_anybody().with_token(token.as_str().expect("a token"))
+    };
+    let (root, ada) = (bearer("root@example.org"), bearer("ada@example.org"));
+    let (one, of_it) = (
+        format!("/admin/api/accounts/{id}"),
+        format!("/admin/api/accounts/{id}/sessions"),
+    );
+    for path in ["/admin/api/accounts", &one, &of_it] {
+        host.admin_as_anybody().get(path).expect_problem(401, "unauthenticated");
+        ada.get(path).expect_problem(403, "forbidden");
+        root.get(path).expect(200);
+        host.admin().get(path).expect(200);
+    }
+    let found = root
+        .get("/admin/api/accounts?email=ada%40example.org")
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&found["items"][0]["id"], found["items"].as_array().map(Vec::len)),
+        (&json!(id), Some(1))
+    );
+    let first = root.get("/admin/api/accounts?limit=1").expect(200).json();
+    let next = format!(
+        "/admin/api/accounts?limit=1&cursor={}",
+        first["next_cursor"].as_str().expect("a cursor")
+    );
+    let second = root.get(&next).expect(200).json();
+    assert_eq!(second["items"][0]["id"], id.as_str());
+    root.delete(&of_it).expect(204);
+    ada.get("/admin/api/accounts").expect_problem(401, "unauthenticated");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let host = host();
+    account(&host, "ada@example.org", &[]);
+    let make = |new: Value| host.admin().post("/admin/api/accounts", &new);
+    make(json!({ "email": "ADA@example.org" })).expect_problem(409, "address_taken");
+    for new in [
+        json!({}),
+        json!({ "email": "nobody" }),
+        json!({ "email": "bob@example.org", "password": "short" }),
+        json!({ "email": "bob@example.org", "roles": ["Editor"] }),
+        json!({ "email": "bob@example.org", "name": "Bob\r\nBcc: eve" }),
+        json!({ "email": "bob@example.org", "id": "7" }),
+    ] {
+        make(new).expect_problem(422, "invalid");
+    }
+    let client = host.api();
+    client
+        .post("/auth/login", &json!({ "email": "ada@example.org" }))
+        .expect_problem(422, "invalid");
+    client
+        .post(
+            "/auth/login",
+            &json!({ "email": "a@b.c", "password": "d", "roles": ["admin"] }),
+        )
+        .expect_problem(422, "invalid");
+    client.get("/auth/login").expect_problem(405, "method_not_allowed");
+    host.admin()
+        .get("/admin/api/accounts?limit=0")
+        .expect_problem(400, "malformed_query");
+    host.admin()
+        .get("/admin/api/accounts/7")
+        .expect_problem(404, "not_found");
+}
