@@ -28,6 +28,7 @@ const OWNED: &[(&str, &str)] = &[
     ("wasmtime_wasi::", "sandbox/"),
     ("bindgen!", "sandbox/bindings.rs"),
     ("sled::", "storage/"),
+    ("argon2::", "accounts/"),
     ("quick_xml::", "http/"),
     // A key is `Bytes`: these are the ways to make one. `keyspace` forms them; the rest of the store only copies them.
     ("Key::from", "storage/"),
