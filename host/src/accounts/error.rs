@@ -16,6 +16,12 @@ pub enum Error {
     /// What was given breaks rules.
     #[error("what was given breaks rules")]
     Invalid(Vec<Violation>),
+    /// Accounts are made by the operator alone.
+    #[error("accounts are made by the operator here")]
+    RegistrationClosed,
+    /// A link that has done what it does, is too old, or never was one.
+    #[error("this link is no longer good; ask for another")]
+    LinkSpent,
     /// There is no such account or session.
     #[error("there is no such account or session")]
     NotFound,

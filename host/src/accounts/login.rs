@@ -7,7 +7,7 @@ use super::address::Address;
 use super::error::Error;
 use super::hashing::Verified;
 use super::session::{self, Client, Session, Token};
-use super::{Accounts, Identity, password, store};
+use super::{Accounts, Identity, store};
 use crate::storage::keyspace::accounts as keys;
 
 /// What a login comes to.
@@ -92,8 +92,7 @@ impl Accounts {
             let mut work = self.begin();
             let mut record = self.record(&mut work, account).await?;
             record.password = Some(hash.clone());
-            work.write(keys::record(account), &record, None)?;
-            self.end_all(&mut work, account, Some(identity.session.id)).await?;
+            self.set_password(&mut work, &record, Some(identity.session.id)).await?;
             work.commit().await
         })
         .await
@@ -103,13 +102,6 @@ impl Accounts {
     pub fn require_recent(&self, identity: &Identity) -> Result<(), Error> {
         let is_recent = identity.session.is_recent(self.clock.now_ms(), &self.config.sessions);
         if is_recent { Ok(()) } else { Err(Error::NotRecent) }
-    }
-
-    /// The hash of a new password, if it may be one of this account.
-    pub(super) async fn hash_new(&self, account: &Account, new: &str) -> Result<String, Error> {
-        let about = [account.address.as_str(), account.name.as_deref().unwrap_or_default()];
-        password::check(new, &about, &self.config.passwords)?;
-        self.hasher.hash(new).await
     }
 
     /// The account with an address.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use super::Accounts;
 use super::account::{Account, Record};
 use super::address::Address;
 use super::error::Error;
-use super::{Accounts, store};
+use super::store::{self, Work};
 use crate::capabilities::model::Violation;
 use crate::manifest::is_role_name;
 use crate::storage::keyspace::accounts as keys;
@@ -60,16 +61,21 @@ impl Accounts {
         let record = Record { account, password };
         store::again(|| async {
             let mut work = self.begin();
-            let address = keys::address(record.account.address.as_str());
-            if work.read::<Uuid>(&address).await?.is_some() {
-                return Err(Error::AddressTaken);
-            }
-            work.write(address, &record.account.id, None)?;
-            work.write(keys::record(record.account.id), &record, None)?;
+            self.add(&mut work, &record).await?;
             work.commit().await
         })
         .await?;
         Ok(record.account)
+    }
+
+    /// Writes a new account.
+    pub(super) async fn add(&self, work: &mut Work, record: &Record) -> Result<(), Error> {
+        let address = keys::address(record.account.address.as_str());
+        if work.read::<Uuid>(&address).await?.is_some() {
+            return Err(Error::AddressTaken);
+        }
+        work.write(address, &record.account.id, None)?;
+        work.write(keys::record(record.account.id), record, None)
     }
 
     /// The accounts behind one, in the order in which they were made.
@@ -115,7 +121,8 @@ impl Accounts {
     }
 }
 
-fn check(account: &Account) -> Result<(), Error> {
+/// Checks the name and the roles.
+pub(super) fn check(account: &Account) -> Result<(), Error> {
     let mut violations = Vec::new();
     let mut complain = |pointer: &str, message: String| {
         violations.push(Violation {

@@ -5,8 +5,10 @@ mod address;
 mod error;
 mod hashing;
 mod login;
+mod mail;
 mod manage;
 mod password;
+mod register;
 mod session;
 mod store;
 
@@ -21,6 +23,7 @@ pub use account::Account;
 pub use address::{Address, NoAddress};
 pub use error::Error;
 pub use login::Login;
+pub use mail::{About, Link, MAIL, Mail};
 pub use manage::{Change, MAX_PAGE, NewAccount};
 pub use session::{Client, Session, Token};
 

@@ -14,7 +14,9 @@ use crate::config::Sessions;
 use crate::storage::keyspace::accounts as keys;
 
 /// What the token of a session begins with, so that it is known for one wherever it turns up.
-const PREFIX: &str = "pcs_";
+const SESSION: &str = "pcs_";
+/// The same for that of a link in a mail.
+const LINK: &str = "pcl_";
 /// The random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 /// The most sessions of an account; a further one ends the oldest.
@@ -51,17 +53,21 @@ pub struct Client {
     pub agent: Option<String>,
 }
 
-/// The secret of a session; it can't be printed by accident.
+/// The secret of a session or of a link; it can't be printed by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// A new one.
-    pub(super) fn random() -> Result<Self, Error> {
+    /// One of a link in a mail.
+    pub(super) fn of_link() -> Result<Self, Error> {
+        Self::random(LINK)
+    }
+
+    fn random(prefix: &str) -> Result<Self, Error> {
         let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
         let text = data_encoding::BASE64URL_NOPAD.encode(&bytes);
-        Ok(Self(format!("{PREFIX}{text}")))
+        Ok(Self(format!("{prefix}{text}")))
     }
 
     /// The secret itself, for the client that it belongs to.
@@ -109,7 +115,7 @@ impl Session {
 impl Accounts {
     /// Whether a bearer token means to be one of a session.
     pub fn is_session_token(token: &str) -> bool {
-        token.starts_with(PREFIX)
+        token.starts_with(SESSION)
     }
 
     /// Whom the token of a session stands for; nobody once the session has ended, or the account is locked or gone.
@@ -191,7 +197,7 @@ impl Accounts {
             work.delete(keys::session(digest));
             work.delete(keys::session_of(session.account, *oldest));
         }
-        let token = Token::random()?;
+        let token = Token::random(SESSION)?;
         self.keep(work, &digest(token.reveal()), session)?;
         Ok(token)
     }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::Error;
 use crate::storage::engine::{Direction, Engine, Key, Range};
+use crate::storage::outbox::{self, Entry};
 use crate::storage::transaction::Transaction;
 
 /// How often work is tried that others get in the way of.
@@ -39,6 +40,11 @@ impl Work {
         let value = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
         self.0.put(key, value.into(), expires_ms);
         Ok(())
+    }
+
+    /// Has something done afterwards.
+    pub(super) async fn enqueue(&mut self, entry: &Entry) -> Result<(), Error> {
+        Ok(outbox::enqueue(&mut self.0, entry).await?)
     }
 
     pub(super) fn delete(&mut self, key: Key) {

@@ -33,6 +33,11 @@ impl DataDirectory {
         self.0.join("code")
     }
 
+    /// Where mails become files while there is no mail server.
+    pub(super) fn mail(&self) -> PathBuf {
+        self.0.join("mail")
+    }
+
     /// The operator's token, made at the first start: 256 random bits in hexadecimal digits.
     pub(super) fn operator_token(&self) -> io::Result<String> {
         let text = self.secret("operator-token", || Ok(format!("{}\n", hex(&random()?)).into_bytes()))?;

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 pub use maintenance::{restore, verify};
 pub use seed::Seeding;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, MAIL};
 use crate::capabilities::catalogue::{Catalogue, CatalogueError};
 use crate::capabilities::documents::Cursors;
 use crate::config::{Config, Data, EngineKind, Server};
@@ -29,6 +29,8 @@ use crate::storage::clock::{Clock, SystemClock};
 use crate::storage::engine::Engine;
 use crate::storage::{disk, memory};
 use crate::workers;
+use crate::workers::mail::{BadMail, Mailer};
+use crate::workers::outbox::Targets;
 
 use self::admin::Admin;
 use self::files::DataDirectory;
@@ -104,6 +106,9 @@ pub enum StartError {
     /// The accounts.
     #[error("{0}")]
     Accounts(String),
+    /// The mail.
+    #[error(transparent)]
+    Mail(#[from] BadMail),
     /// The signals.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
@@ -177,13 +182,29 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
         config.accounts.clone(),
     );
     let accounts = Arc::new(accounts.map_err(StartError::Accounts)?);
-    let http = Arc::new(Http::new(&config, dispatch, accounts, Arc::clone(&admin) as _, &token));
-    let workers = workers::start(&catalogue, &clock);
+    let http = Http::new(
+        &config,
+        dispatch,
+        accounts,
+        Arc::clone(&clock),
+        Arc::clone(&admin) as _,
+        &token,
+    );
+    let http = Arc::new(http);
+    let workers = workers::start(&catalogue, targets(&config, &data, addresses.api)?, &clock);
     // Nobody may be waiting for it: then it is not missed.
     let _ = ready.send(addresses);
     let served = http::serve(http, api, admin_api, signals.until_stop(admin)).await;
     drop(workers);
     Ok(served?)
+}
+
+/// Who does what waits in the outbox.
+fn targets(config: &Config, data: &DataDirectory, api: SocketAddr) -> Result<Targets, StartError> {
+    let public_url = config.server.public_url.clone();
+    let public_url = public_url.unwrap_or_else(|| format!("http://{api}"));
+    let mailer = Mailer::new(&config.mail, &data.mail(), &public_url)?;
+    Ok(Targets::from([(MAIL, Arc::new(mailer) as _)]))
 }
 
 /// Opens the store.

@@ -23,7 +23,7 @@ const MAX_PLUGINS: usize = 256;
 pub enum Seeding {
     /// The one in the store: the directory only adds plugins that are missing there.
     StoreWins,
-    /// The one in the directory: for development.
+    /// The one in the directory: for development and for upgrades.
     DirectoryWins,
 }
 
@@ -52,7 +52,12 @@ pub(super) async fn install_all(
         let manifest = Manifest::load(&folder).map_err(|error| StartError::Plugin(error.to_string()))?;
         let is_stored = stored.contains(&manifest.name);
         if is_stored && seeding == Seeding::StoreWins {
-            in_folders.insert(manifest.name, manifest.version.to_string());
+            // Without a component there is nothing to compare with, and nothing is needed.
+            let component = component(directory, &folder, &manifest.name, limits).ok();
+            in_folders.insert(
+                manifest.name.clone(),
+                component.map(|component| Version { manifest, component }),
+            );
             continue;
         }
         let name = manifest.name.clone();
@@ -74,9 +79,14 @@ pub(super) async fn install_all(
     for name in stored {
         if let Some(version) = versions::stored(engine, &name, now_ms).await? {
             let number = version.manifest.version.to_string();
-            if let Some(other) = in_folders.get(&name).filter(|other| **other != number) {
-                tracing::warn!(target: "plugins", plugin = %name, stored = number, folder = other,
-                    "the version in the store runs, not the one in the folder");
+            match in_folders.get(&name) {
+                Some(Some(other)) if *other != version => {
+                    tracing::warn!(target: "plugins", plugin = %name, stored = number, folder = %other.manifest.version,
+                        "what the store holds runs, not what is in the folder; `run --upgrade` takes the folder's");
+                }
+                Some(_) => {}
+                None => tracing::warn!(target: "plugins", plugin = %name, stored = number,
+                    "runs from the store; the plugin directory does not have it"),
             }
             refused.extend(install(dispatch, &version).await.err());
         }
@@ -137,10 +147,11 @@ fn component(directory: &Path, folder: &Path, name: &str, limits: &Sandbox) -> R
     let Some(path) = [&beside, &built].into_iter().find(|path| path.is_file()) else {
         return Err(StartError::Plugin(format!(
             "the plugin `{name}` has no component: neither {} nor {} exists; build it with `cargo build --release --target \
-             wasm32-wasip2` in {}, or run `portcullis dev`, which does",
+             wasm32-wasip2` in {}, or run `portcullis dev`, which does; only members of the workspace ({}) are built",
             beside.display(),
             built.display(),
-            directory.display()
+            directory.display(),
+            directory.join("Cargo.toml").display(),
         )));
     };
     let unreadable = |error| StartError::Plugin(format!("{}: {error}", path.display()));

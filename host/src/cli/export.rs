@@ -9,6 +9,7 @@ use super::admin::{Target, block_on};
 use super::download;
 use super::failure::Failure;
 use super::import::resource_name;
+use super::output::note;
 
 /// Write the documents of a resource, one JSON object a line.
 ///
@@ -31,9 +32,14 @@ impl Export {
         block_on(async {
             let response = admin.get(&format!("/admin/api/export/{}", self.resource)).await?;
             match &self.file {
-                Some(file) => download::into_new_file(file, response).await?,
-                None => download::into(&mut io::stdout().lock(), response).await?,
-            };
+                Some(file) => {
+                    let bytes = download::into_new_file(file, response).await?;
+                    note(&format!("{bytes} bytes in {}", file.display()));
+                }
+                None => {
+                    download::into(&mut io::stdout().lock(), response).await?;
+                }
+            }
             Ok(())
         })
     }

@@ -18,11 +18,18 @@ use crate::app::Seeding;
 pub(super) struct Run {
     #[command(flatten)]
     host: Host,
+    /// Take the plugins as they are in the directory, where the store has other versions of them
+    #[arg(long)]
+    upgrade: bool,
 }
 
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = self.host.load()?;
-        serve::until_stopped(config, &self.host, Seeding::StoreWins, async |_| Ok(()))
+        let seeding = match self.upgrade {
+            true => Seeding::DirectoryWins,
+            false => Seeding::StoreWins,
+        };
+        serve::until_stopped(config, &self.host, seeding, async |_| Ok(()))
     }
 }

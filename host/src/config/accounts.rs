@@ -1,21 +1,33 @@
-//! `[accounts]`: passwords and sessions.
+//! `[accounts]`: registration, passwords and sessions.
 
 use std::thread;
 
 use serde::Deserialize;
 
-use super::reading::{RawNumber, number};
+use super::reading::{RawNumber, RawText, number, word};
 use crate::manifest::Source;
 
 /// Passwords and sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
+    /// Whether anybody may register, or only an operator makes accounts.
+    pub registration: Registration,
     /// What may be a password.
     pub passwords: Passwords,
     /// What hashing one costs.
     pub hashing: Hashing,
     /// How long a session lasts.
     pub sessions: Sessions,
+}
+
+/// Who makes accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// Anybody who has an e-mail address.
+    #[default]
+    Open,
+    /// Only an operator.
+    Closed,
 }
 
 /// What may be a password.
@@ -83,6 +95,7 @@ impl Default for Sessions {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
+    registration: RawText,
     #[serde(default)]
     passwords: RawPasswords,
     #[serde(default)]
@@ -117,10 +130,13 @@ struct RawSessions {
 pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Accounts {
     let mut accounts = Accounts::default();
     let Raw {
+        registration,
         passwords,
         hashing,
         sessions,
     } = raw;
+    let words = [("open", Registration::Open), ("closed", Registration::Closed)];
+    word(registration, &words, &mut accounts.registration, source);
     number(passwords.length, 8..=64, &mut accounts.passwords.length, source);
 
     let target = &mut accounts.hashing;

@@ -5,6 +5,7 @@ mod data;
 mod grants;
 mod limits;
 mod log;
+mod mail;
 mod plugins;
 mod reading;
 mod request;
@@ -17,10 +18,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use accounts::{Accounts, Hashing, Passwords, Sessions};
+pub use accounts::{Accounts, Hashing, Passwords, Registration, Sessions};
 pub use data::{Data, EngineKind};
 pub use grants::Grant;
 pub use log::{Log, LogFormat};
+pub use mail::Mail;
 pub use plugins::PluginConfig;
 pub use request::Request;
 pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
@@ -45,6 +47,8 @@ pub struct Config {
     pub data: Data,
     /// `[accounts]`: passwords and sessions.
     pub accounts: Accounts,
+    /// `[mail]`: how mail leaves the host.
+    pub mail: Mail,
     /// `[sandbox]`: how many instances there are, and what compiling may cost.
     pub sandbox: Sandbox,
     /// `[limits]`: the caps over what manifests ask for.
@@ -65,6 +69,7 @@ impl Default for Config {
             server: Server::default(),
             data: Data::default(),
             accounts: Accounts::default(),
+            mail: Mail::default(),
             sandbox: Sandbox::default(),
             limits: limits::default_caps(),
             request: Request::default(),
@@ -76,12 +81,18 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a file. A relative data directory in it starts at the file's folder.
+    /// Reads a file. A relative path in it starts at the file's folder.
     pub fn load(path: &Path) -> Result<Self, SourceError> {
         let text = read_text(path, MAX_CONFIG_BYTES)?;
         let mut config = Self::parse(&path.display().to_string(), &text).map_err(SourceError::Invalid)?;
         if let Some(folder) = path.parent() {
             config.data.directory = folder.join(&config.data.directory);
+            for path in [&mut config.mail.password_file, &mut config.mail.templates]
+                .into_iter()
+                .flatten()
+            {
+                *path = folder.join(&*path);
+            }
         }
         Ok(config)
     }
@@ -94,6 +105,7 @@ impl Config {
             server: server::read(raw.server, &mut source),
             data: data::read(raw.data, &mut source),
             accounts: accounts::read(raw.accounts, &mut source),
+            mail: mail::read(raw.mail, &mut source),
             sandbox: sandbox::read(raw.sandbox, &mut source),
             limits: limits::read(raw.limits, &mut source),
             request: request::read(raw.request, &mut source),
@@ -112,6 +124,7 @@ impl Config {
             ("[server]", self.server != new.server),
             ("[data]", self.data != new.data),
             ("[accounts]", self.accounts != new.accounts),
+            ("[mail]", self.mail != new.mail),
             ("[sandbox]", self.sandbox != new.sandbox),
             ("[log]", self.log != new.log),
         ];
@@ -137,6 +150,8 @@ struct RawConfig {
     data: data::Raw,
     #[serde(default)]
     accounts: accounts::Raw,
+    #[serde(default)]
+    mail: mail::Raw,
     #[serde(default)]
     sandbox: sandbox::Raw,
     #[serde(default)]

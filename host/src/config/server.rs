@@ -12,6 +12,9 @@ use crate::manifest::Source;
 pub struct Server {
     /// Where the API listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where people reach the API's listener, without a `/` at the end: links in mail begin with it. Where it is not given, it
+    /// is the address of the listener.
+    pub public_url: Option<String>,
     /// Where the admin API listens; keep it away from the network.
     pub admin_listen: SocketAddr,
     /// Connections at a time, on each listener.
@@ -38,6 +41,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
             connections: 10_000,
             header_timeout_ms: 10_000,
@@ -58,6 +62,7 @@ impl Default for Server {
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     listen: RawText,
+    public_url: RawText,
     admin_listen: RawText,
     connections: RawNumber,
     header_timeout_ms: RawNumber,
@@ -73,6 +78,7 @@ pub(super) struct Raw {
 pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Server {
     let mut server = Server::default();
     address(raw.listen, &mut server.listen, source);
+    public_url(raw.public_url, &mut server.public_url, source);
     address(raw.admin_listen, &mut server.admin_listen, source);
     number(raw.connections, 1..=1_000_000, &mut server.connections, source);
     number(
@@ -90,6 +96,27 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Server {
     number(raw.body_kib, 1..=16_384, &mut server.body_kib, source);
     number(raw.batch_operations, 1..=1_000, &mut server.batch_operations, source);
     server
+}
+
+fn public_url(given: RawText, target: &mut Option<String>, source: &mut Source<'_>) {
+    let Some(given) = given else { return };
+    let uri = given.get_ref().parse::<hyper::Uri>().ok();
+    let is_base = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some()
+            && uri.path() == "/"
+            && uri.query().is_none()
+    });
+    if !is_base || given.get_ref().ends_with('/') {
+        let help =
+            "write `https://` and a host, for instance `\"https://shop.example.org\"`, without a path".to_owned();
+        source.complain(
+            given.span(),
+            format!("`{}` is not where people reach this", given.get_ref()),
+            Some(help),
+        );
+    }
+    *target = Some(given.into_inner());
 }
 
 fn address(given: RawText, target: &mut SocketAddr, source: &mut Source<'_>) {

@@ -15,6 +15,7 @@ const MANIFEST: &str = "manifest";
 const PIECE_BYTES: usize = 8 << 20;
 
 /// A version as it is stored.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Version {
     /// What the plugin asks for.
     pub manifest: Manifest,

@@ -39,6 +39,8 @@ pub use routes::admin::{AdminActions, AdminError};
 use crate::accounts::Accounts;
 use crate::config::{Config, Server};
 use crate::dispatch::Dispatch;
+use crate::storage::clock::Clock;
+use crate::storage::outbox::Outbox;
 use identify::Identity;
 use patience::Unsent;
 
@@ -48,6 +50,8 @@ pub struct Http {
     dispatch: Arc<Dispatch>,
     admin: Arc<dyn AdminActions>,
     accounts: Arc<Accounts>,
+    outbox: Outbox,
+    clock: Arc<dyn Clock>,
     identity: Identity,
     unsent: Unsent,
     is_draining: AtomicBool,
@@ -59,15 +63,18 @@ impl Http {
         config: &Config,
         dispatch: Arc<Dispatch>,
         accounts: Arc<Accounts>,
+        clock: Arc<dyn Clock>,
         admin: Arc<dyn AdminActions>,
         operator_token: &str,
     ) -> Self {
         Self {
             server: config.server.clone(),
-            dispatch,
             admin,
             identity: Identity::new(operator_token, Arc::clone(&accounts)),
             accounts,
+            outbox: Outbox::of(Arc::clone(dispatch.engine())),
+            clock,
+            dispatch,
             unsent: Unsent::default(),
             is_draining: AtomicBool::new(false),
         }

@@ -6,7 +6,7 @@ use hyper::{Method, Response};
 use super::body::Body;
 use super::problem::Problem;
 use super::request::Request;
-use super::routes::{accounts, admin, auth, health, import};
+use super::routes::{accounts, admin, auth, health, import, outbox, pages};
 use super::{Http, batch, handle};
 
 /// A listener, which decides what is served.
@@ -26,6 +26,12 @@ pub(super) enum Route<'p> {
     Batch,
     Collection { resource: &'p str },
     Document { resource: &'p str, id: &'p str },
+    VerifyPage,
+    ResetPage,
+    Register,
+    VerifyEmail,
+    ForgotPassword,
+    ResetPassword,
     Login,
     Logout,
     Reauthenticate,
@@ -42,6 +48,9 @@ pub(super) enum Route<'p> {
     Accounts,
     Account { id: &'p str },
     SessionsOf { account: &'p str },
+    Outbox,
+    DeadLetter { id: &'p str },
+    Retry { id: &'p str },
 }
 
 /// The longest path in segments, that of a longer one being none.
@@ -68,6 +77,13 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
             Ok(Route::Document { resource, id })
         }
 
+        (Surface::Api, ["account", "verify"]) => Ok(Route::VerifyPage),
+        (Surface::Api, ["account", "reset"]) => Ok(Route::ResetPage),
+
+        (Surface::Api, ["auth", "register"]) => Ok(Route::Register),
+        (Surface::Api, ["auth", "email", "verify"]) => Ok(Route::VerifyEmail),
+        (Surface::Api, ["auth", "password", "forgot"]) => Ok(Route::ForgotPassword),
+        (Surface::Api, ["auth", "password", "reset"]) => Ok(Route::ResetPassword),
         (Surface::Api, ["auth", "login"]) => Ok(Route::Login),
         (Surface::Api, ["auth", "logout"]) => Ok(Route::Logout),
         (Surface::Api, ["auth", "reauthenticate"]) => Ok(Route::Reauthenticate),
@@ -87,6 +103,10 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
         (Surface::Admin, ["admin", "api", "accounts", account, "sessions"]) if !account.is_empty() => {
             Ok(Route::SessionsOf { account })
         }
+
+        (Surface::Admin, ["admin", "api", "outbox"]) => Ok(Route::Outbox),
+        (Surface::Admin, ["admin", "api", "outbox", id]) if !id.is_empty() => Ok(Route::DeadLetter { id }),
+        (Surface::Admin, ["admin", "api", "outbox", id, "retry"]) if !id.is_empty() => Ok(Route::Retry { id }),
 
         _ => Err(Problem::no_such_path()),
     }
@@ -113,13 +133,22 @@ impl Route<'_> {
             // What is made while it is sent has no length to tell.
             Self::Backup | Self::Export { .. } => "GET, OPTIONS",
             Self::Batch | Self::Reload | Self::Import { .. } => "POST, OPTIONS",
+            Self::Register | Self::VerifyEmail | Self::ForgotPassword | Self::ResetPassword => "POST, OPTIONS",
             Self::Login | Self::Logout | Self::Reauthenticate | Self::Password => "POST, OPTIONS",
+            Self::Retry { .. } => "POST, OPTIONS",
+            Self::Outbox => "GET, HEAD, OPTIONS",
+            Self::VerifyPage | Self::ResetPage => "GET, HEAD, POST, OPTIONS",
             Self::Collection { .. } | Self::Accounts => "GET, HEAD, POST, OPTIONS",
             Self::Sessions | Self::SessionsOf { .. } => "GET, HEAD, DELETE, OPTIONS",
-            Self::Session { .. } => "DELETE, OPTIONS",
+            Self::Session { .. } | Self::DeadLetter { .. } => "DELETE, OPTIONS",
             Self::Account { .. } => "GET, HEAD, PATCH, OPTIONS",
             Self::Document { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
         }
+    }
+
+    /// Whether it is a page for people, whatever formats a client takes.
+    pub(super) fn is_page(self) -> bool {
+        matches!(self, Self::VerifyPage | Self::ResetPage)
     }
 
     /// Whether the path takes the method.
@@ -141,6 +170,12 @@ pub(super) async fn serve(
         Route::Collection { resource } => handle::handle(http, resource, None, request, body).await,
         Route::Document { resource, id } => handle::handle(http, resource, Some(id), request, body).await,
         Route::Batch => batch::handle(http, request, body).await,
+        Route::VerifyPage => pages::verify(http, request, body).await,
+        Route::ResetPage => pages::reset(http, request, body).await,
+        Route::Register => auth::register(http, request, body).await,
+        Route::VerifyEmail => auth::verify(http, request, body).await,
+        Route::ForgotPassword => auth::forgot(http, request, body).await,
+        Route::ResetPassword => auth::reset(http, request, body).await,
         Route::Login => auth::login(http, request, body).await,
         Route::Logout => auth::logout(http, request).await,
         Route::Reauthenticate => auth::reauthenticate(http, request, body).await,
@@ -157,6 +192,9 @@ pub(super) async fn serve(
         Route::Accounts => accounts::accounts(http, request, body).await,
         Route::Account { id } => accounts::account(http, id, request, body).await,
         Route::SessionsOf { account } => accounts::sessions(http, account, request).await,
+        Route::Outbox => outbox::list(http, request).await,
+        Route::DeadLetter { id } => outbox::drop(http, id, request).await,
+        Route::Retry { id } => outbox::retry(http, id, request).await,
     }
 }
 

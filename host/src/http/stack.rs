@@ -91,7 +91,7 @@ async fn serve(
     if head.method == Method::OPTIONS {
         return Ok(options(route.allow()));
     }
-    if !is_acceptable {
+    if !is_acceptable && !route.is_page() {
         return Err(Problem::not_acceptable());
     }
     router::serve(http, route, request, body).await
@@ -137,16 +137,16 @@ fn drop_body(response: &mut Response<Body>) {
     *response.body_mut() = body::empty();
 }
 
-/// What every answer says. Nothing here is a page, so a browser must not make one of it.
+/// What every answer says. Hardly anything here is a page, so a browser must not make one of it.
 fn add_headers(response: &mut Response<Body>, id: HeaderValue, traceparent: Option<HeaderValue>) {
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id);
     headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding, authorization"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    // Only the few pages say otherwise.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers
         .entry(CACHE_CONTROL)

@@ -10,6 +10,7 @@
 //! | `k` | key-value buckets | plugin, NUL, length of the bucket's name (2 bytes), bucket, key |
 //! | `l` | change log (the engine's) | sequence (8 bytes) |
 //! | `m` | what the engine knows of itself | name |
+//! | `o` | the outbox | what it is (1 byte), its key |
 //! | `p` | plugins | plugin, NUL, part |
 //! | `q` | usage counters (the engine's) | the prefix that is counted |
 //! | `r` | answers under idempotency keys | whose they are (16 bytes), hash (32 bytes) |
@@ -22,6 +23,7 @@
 //! choice of bytes reaches another plugin's keys.
 
 pub mod accounts;
+pub mod outbox;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;

@@ -16,6 +16,9 @@ pub mod keyspace;
 pub mod local;
 pub mod locks;
 pub mod memory;
+pub mod outbox;
+#[cfg(test)]
+mod outbox_tests;
 #[cfg(test)]
 mod pause_tests;
 pub mod restore;

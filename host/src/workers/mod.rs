@@ -1,4 +1,8 @@
-//! What runs without a request: building indexes, removing what has expired, trimming the change log.
+//! What runs without a request: building indexes, removing what has expired, trimming the change log, and doing what waits in
+//! the outbox.
+
+pub mod mail;
+pub mod outbox;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +14,8 @@ use crate::storage::change_log::{self, TRIMMED_AT_A_TIME};
 use crate::storage::clock::Clock;
 use crate::storage::engine::{Engine, Unavailable};
 use crate::storage::expiry::{self, EXPIRED_AT_A_TIME};
+use crate::storage::outbox::Outbox;
+use outbox::Targets;
 
 /// How long a worker rests when there is little to do, or when something went wrong.
 const REST: Duration = Duration::from_secs(5);
@@ -18,11 +24,13 @@ const REST: Duration = Duration::from_secs(5);
 pub struct Workers(#[allow(dead_code, reason = "held so that the tasks end with it")] JoinSet<()>);
 
 /// Starts the workers.
-pub fn start(catalogue: &Arc<Catalogue>, clock: &Arc<dyn Clock>) -> Workers {
+pub fn start(catalogue: &Arc<Catalogue>, targets: Targets, clock: &Arc<dyn Clock>) -> Workers {
     let mut tasks = JoinSet::new();
     tasks.spawn(indexes(Arc::clone(catalogue), Arc::clone(clock)));
     tasks.spawn(expiry(Arc::clone(catalogue.engine()), Arc::clone(clock)));
     tasks.spawn(trim(Arc::clone(catalogue.engine()), Arc::clone(clock)));
+    let outbox = Outbox::of(Arc::clone(catalogue.engine()));
+    tasks.spawn(outbox::run(outbox, targets, Arc::clone(clock)));
     Workers(tasks)
 }
 

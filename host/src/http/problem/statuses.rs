@@ -158,6 +158,8 @@ impl From<accounts::Error> for Problem {
                 "reauthentication_required",
                 "prove again who you are: POST /auth/reauthenticate",
             ),
+            accounts::Error::RegistrationClosed => Self::new(StatusCode::FORBIDDEN, "registration_closed", detail),
+            accounts::Error::LinkSpent => Self::new(StatusCode::GONE, "link_spent", detail),
             accounts::Error::Invalid(errors) => Self::invalid(errors),
             accounts::Error::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
             accounts::Error::AddressTaken => Self::new(StatusCode::CONFLICT, "address_taken", detail),

@@ -5,3 +5,5 @@ pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod health;
 pub(super) mod import;
+pub(super) mod outbox;
+pub(super) mod pages;

@@ -4,6 +4,8 @@
 //! | --- | --- | --- |
 //! | `a` | accounts | id (16 bytes) |
 //! | `e` | whose an e-mail address is | the address, normalised |
+//! | `l` | what links in mail do | SHA-256 digest of the token (32 bytes) |
+//! | `m` | when an address was sent mail | the address, normalised |
 //! | `o` | the sessions of an account | account (16 bytes), session (16 bytes) |
 //! | `s` | sessions | SHA-256 digest of the token (32 bytes) |
 
@@ -53,4 +55,14 @@ pub fn parse_session_of(key: &Key) -> Option<Uuid> {
 /// All that is kept of accounts.
 pub fn all() -> Range {
     prefix_range(key(ACCOUNT, &[]))
+}
+
+/// What a link in a mail does, under the digest of its token.
+pub fn link(digest: &[u8; 32]) -> Key {
+    key(ACCOUNT, &[b"l", digest])
+}
+
+/// When an address was last sent a mail that somebody not signed in has asked for.
+pub fn mailed(address: &str) -> Key {
+    key(ACCOUNT, &[b"m", address.as_bytes()])
 }

@@ -1,0 +1,75 @@
+//! The mails that accounts cause. They go into the outbox with what causes them; who delivers them is not known here.
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::error::Error;
+use super::store::Work;
+use crate::storage::keyspace::accounts as keys;
+use crate::storage::outbox::Entry;
+
+/// The target of mails in the outbox.
+pub const MAIL: &str = "mail";
+
+/// A mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// Whom it goes to.
+    pub to: Address,
+    /// What the person wants to be called.
+    pub name: Option<String>,
+    /// What it is about.
+    pub about: About,
+    /// What the person is to open, and for how long that does something.
+    pub link: Option<Link>,
+}
+
+/// What a mail is about; each has templates of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// Somebody registers with the address: is it theirs?
+    Confirm,
+    /// Somebody registers with an address that has an account.
+    AlreadyRegistered,
+    /// Somebody has forgotten the password.
+    Reset,
+    /// The account has another password.
+    PasswordChanged,
+}
+
+/// A link in a mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its path and query, behind the public URL.
+    pub path: String,
+    /// How long it does something.
+    pub minutes: u64,
+}
+
+/// Mails to one address that somebody who is not signed in may ask for, so that nobody is flooded with them.
+const MAX_UNASKED: usize = 5;
+/// In this time.
+const UNASKED_WITHIN_MS: u64 = 60 * 60_000;
+
+/// Stores a mail with what else the work writes.
+pub(super) async fn send(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<(), Error> {
+    let payload = serde_json::to_value(mail).map_err(|error| Error::Internal(error.to_string()))?;
+    let mut entry = Entry::new(MAIL, mail.to.as_str(), payload, now_ms);
+    entry.expires_ms = mail.link.as_ref().map(|link| now_ms + link.minutes * 60_000);
+    work.enqueue(&entry).await
+}
+
+/// Stores a mail that somebody who is not signed in has asked for; where there were many of late, it is left out.
+pub(super) async fn send_unasked(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<(), Error> {
+    let key = keys::mailed(mail.to.as_str());
+    let mut times: Vec<u64> = work.read(&key).await?.unwrap_or_default();
+    times.retain(|time_ms| now_ms.saturating_sub(*time_ms) < UNASKED_WITHIN_MS);
+    if times.len() >= MAX_UNASKED {
+        tracing::warn!(target: "accounts", "an address was sent many mails of late; one is left out");
+        return Ok(());
+    }
+    times.push(now_ms);
+    work.write(key, &times, Some(now_ms + UNASKED_WITHIN_MS))?;
+    send(work, mail, now_ms).await
+}

@@ -1,0 +1,89 @@
+//! `/admin/api/outbox`: what is still to be done in the outside world, and what could not be.
+
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::admin::operator;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::request::Request;
+use crate::http::{Http, query, render, respond};
+use crate::storage::outbox::Entry;
+use crate::storage::transaction::Ended;
+
+/// The most entries of an answer.
+const MAX_ENTRIES: usize = 500;
+
+/// `GET /admin/api/outbox?state=waiting|dead`: the first of them.
+pub(in crate::http) async fn list(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request).await?;
+    let bad = |detail: &'static str| Problem::bad_request("malformed_query", detail);
+    let mut dead = false;
+    for (name, value) in query::pairs(request.head.uri.query().unwrap_or_default())? {
+        dead = match (&*name, &*value) {
+            ("state", "dead") => true,
+            ("state", "waiting") => false,
+            ("state", _) => return Err(bad("`state` is `waiting` or `dead`")),
+            _ => return Err(bad("the only parameter is `state`")),
+        };
+    }
+    let rows = http.outbox.list(dead, None, MAX_ENTRIES).await.map_err(failed)?;
+    let items: Vec<Value> = rows.iter().map(|(_, entry)| described(entry)).collect();
+    respond::value(request.format, &json!({ "items": items })).await
+}
+
+/// `POST /admin/api/outbox/{id}/retry`
+pub(in crate::http) async fn retry(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request).await?;
+    let done = http
+        .outbox
+        .retry(parsed(id)?, http.clock.now_ms())
+        .await
+        .map_err(failed)?;
+    if done {
+        Ok(respond::no_content())
+    } else {
+        Err(no_such_letter())
+    }
+}
+
+/// `DELETE /admin/api/outbox/{id}`
+pub(in crate::http) async fn drop(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request).await?;
+    let done = http
+        .outbox
+        .drop(parsed(id)?, http.clock.now_ms())
+        .await
+        .map_err(failed)?;
+    if done {
+        Ok(respond::no_content())
+    } else {
+        Err(no_such_letter())
+    }
+}
+
+fn parsed(id: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(id).map_err(|_| no_such_letter())
+}
+
+fn no_such_letter() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such dead letter")
+}
+
+fn failed(ended: Ended) -> Problem {
+    crate::accounts::Error::from(ended).into()
+}
+
+/// An entry, as an operator sees it. What is in it may be for one person only, such as a link, so it is left out.
+fn described(entry: &Entry) -> Value {
+    json!({
+        "id": entry.id,
+        "target": entry.target,
+        "key": entry.key,
+        "created_at": render::time(entry.made_ms),
+        "attempts": entry.attempts,
+        "next_attempt_at": render::time(entry.due_ms),
+        "reason": entry.reason,
+    })
+}

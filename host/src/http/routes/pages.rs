@@ -1,0 +1,242 @@
+//! `/account`: the small pages that links in mail lead to. Opening one does nothing, as programs open links too; what it is
+//! for happens when its button is pressed. They need no script.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use minijinja::{Environment, context};
+use sha2::{Digest as _, Sha256};
+
+use crate::accounts::Error;
+use crate::http::body::{self, Body};
+use crate::http::problem::Problem;
+use crate::http::request::Request;
+use crate::http::{Http, query};
+
+const PAGE: &str = include_str!("../../../templates/pages/page.html");
+const STYLE: &str = include_str!("../../../templates/pages/style.css");
+/// The only type that a form without script sends.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What is kept of a page between requests.
+static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    // A mistake in it is one of this program's, and shows with the first page of the tests.
+    environment
+        .add_template("page.html", PAGE)
+        .expect("the page is a template");
+    environment.add_global("style", minijinja::Value::from_safe_string(STYLE.to_owned()));
+    environment
+});
+
+/// Nothing is loaded, only this style is applied, and the form goes nowhere else.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = BASE64.encode(&Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    );
+    HeaderValue::try_from(policy).expect("base64 is a header's text")
+});
+
+/// What a page shows.
+#[derive(Default)]
+struct Page<'p> {
+    title: &'p str,
+    text: Option<&'p str>,
+    problem: Option<String>,
+    form: Option<Form<'p>>,
+}
+
+struct Form<'p> {
+    action: &'p str,
+    token: &'p str,
+    button: &'p str,
+    /// Where a new password is asked for: the least number of its characters.
+    least_password: Option<u32>,
+}
+
+/// `GET` and `POST /account/verify`
+pub(in crate::http) async fn verify(
+    http: &Http,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    let form = |token: &str| {
+        let form = Form {
+            action: "/account/verify",
+            token,
+            button: "Confirm",
+            least_password: None,
+        };
+        page(
+            StatusCode::OK,
+            &Page {
+                title: "Confirm your e-mail address",
+                text: Some("Press the button to confirm that this e-mail address is yours."),
+                form: Some(form),
+                ..Page::default()
+            },
+        )
+    };
+    if request.head.method != Method::POST {
+        return form(&token(request)?);
+    }
+    let fields = fields(http, request, body).await?;
+    match http.accounts.confirm(&fields.token).await {
+        Ok(_) => done("The address is confirmed", "You can sign in now, and close this page."),
+        Err(error) => refused(error),
+    }
+}
+
+/// `GET` and `POST /account/reset`
+pub(in crate::http) async fn reset(
+    http: &Http,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    let form = |status: StatusCode, token: &str, problem: Option<String>| {
+        let form = Form {
+            action: "/account/reset",
+            token,
+            button: "Set the password",
+            least_password: Some(http.accounts.least_password()),
+        };
+        page(
+            status,
+            &Page {
+                title: "Set a new password",
+                problem,
+                form: Some(form),
+                ..Page::default()
+            },
+        )
+    };
+    if request.head.method != Method::POST {
+        return form(StatusCode::OK, &token(request)?, None);
+    }
+    let fields = fields(http, request, body).await?;
+    match http.accounts.reset(&fields.token, &fields.new).await {
+        Ok(()) => done(
+            "The password is set",
+            "All sessions were ended. Sign in with the new password.",
+        ),
+        Err(Error::Invalid(violations)) => {
+            let said = violations.into_iter().next().map(|violation| violation.message);
+            form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, said)
+        }
+        Err(error) => refused(error),
+    }
+}
+
+fn done(title: &str, text: &str) -> Result<Response<Body>, Problem> {
+    let page_of = Page {
+        title,
+        text: Some(text),
+        ..Page::default()
+    };
+    page(StatusCode::OK, &page_of)
+}
+
+/// A page for what somebody in front of a browser can understand; the rest is a problem like others.
+fn refused(error: Error) -> Result<Response<Body>, Problem> {
+    let (status, text) = match error {
+        Error::LinkSpent => (
+            StatusCode::GONE,
+            "This link has been used, or is too old. Ask for another one.",
+        ),
+        Error::AddressTaken => (
+            StatusCode::CONFLICT,
+            "This address has an account already. Sign in with it.",
+        ),
+        Error::Overloaded | Error::Contention => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too much is going on. Go back and press the button again in a moment.",
+        ),
+        other => return Err(other.into()),
+    };
+    let page_of = Page {
+        title: "This did not work",
+        problem: Some(text.to_owned()),
+        ..Page::default()
+    };
+    page(status, &page_of)
+}
+
+/// The token of a link.
+fn token(request: &Request) -> Result<String, Problem> {
+    let pairs = query::pairs(request.head.uri.query().unwrap_or_default())?;
+    let token = pairs.into_iter().find(|(name, _)| name == "token");
+    Ok(token.map(|(_, value)| value.into_owned()).unwrap_or_default())
+}
+
+/// What a form has sent.
+#[derive(Default)]
+struct Fields {
+    token: String,
+    new: String,
+}
+
+async fn fields(http: &Http, request: &Request, incoming: &mut Incoming) -> Result<Fields, Problem> {
+    let headers = &request.head.headers;
+    let is_form = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .split(';')
+                .next()
+                .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(FORM))
+        });
+    if !is_form {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            format!("the Content-Type must be {FORM}"),
+        ));
+    }
+    let bytes = body::read(headers, incoming, http.body_limits()).await?;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| Problem::bad_request("malformed_form", "the form is not UTF-8"))?;
+    let mut fields = Fields::default();
+    for (name, value) in query::pairs(text)? {
+        match &*name {
+            "token" => fields.token = value.into_owned(),
+            "new" => fields.new = value.into_owned(),
+            _ => {}
+        }
+    }
+    Ok(fields)
+}
+
+fn page(status: StatusCode, page: &Page<'_>) -> Result<Response<Body>, Problem> {
+    let form = page.form.as_ref().map(|form| {
+        context! {
+            action => form.action,
+            token => form.token,
+            button => form.button,
+            length => form.least_password,
+        }
+    });
+    let values = context! {
+        title => page.title,
+        text => page.text,
+        problem => page.problem.as_deref(),
+        form => form,
+    };
+    let template = PAGES.get_template("page.html");
+    let rendered = template.and_then(|template| template.render(values));
+    let text = rendered.map_err(|error| {
+        tracing::error!(target: "http", %error, "a page can't be made");
+        Problem::internal()
+    })?;
+    let mut response = Response::new(body::full(Bytes::from(text)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+    Ok(response)
+}

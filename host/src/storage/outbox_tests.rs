@@ -1,0 +1,209 @@
+//! The outbox: nothing is lost, nothing overtakes what is before it in its lane.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::engine::Engine;
+use super::keyspace::outbox::Lane;
+use super::memory;
+use super::outbox::{Entry, Failed, MAX_ATTEMPTS, Outbox, Settled, enqueue};
+use super::transaction::Transaction;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+
+struct Fixture {
+    engine: Arc<dyn Engine>,
+    outbox: Outbox,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let engine: Arc<dyn Engine> = Arc::new(memory::open().unwrap());
+        let outbox = Outbox::of(Arc::clone(&engine));
+        Self { engine, outbox }
+    }
+
+    async fn store(&self, key: &str, payload: u32) -> Entry {
+        let entry = Entry::new("mail", key, json!(payload), NOW_MS);
+        let mut transaction = Transaction::begin(Arc::clone(&self.engine), NOW_MS);
+        enqueue(&mut transaction, &entry).await.unwrap();
+        transaction.commit().await.unwrap();
+        entry
+    }
+
+    async fn due(&self, now_ms: u64) -> Vec<(u64, Lane)> {
+        self.outbox.due(now_ms, 100).await.unwrap()
+    }
+
+    /// Tries the first entry of each lane that is due; returns their payloads with what came of them.
+    async fn attempt(&self, outcome: Result<(), Failed>, now_ms: u64) -> Vec<(u64, Settled)> {
+        let mut tried = Vec::new();
+        for (scheduled_ms, lane) in self.due(now_ms).await {
+            let entry = self.outbox.head(&lane, now_ms).await.unwrap().unwrap();
+            let settled = self
+                .outbox
+                .settle((scheduled_ms, &lane), &entry, &outcome, now_ms)
+                .await
+                .unwrap();
+            tried.push((entry.payload.as_u64().unwrap(), settled));
+        }
+        tried
+    }
+
+    async fn waiting(&self) -> Vec<Entry> {
+        let rows = self.outbox.list(false, None, 100).await.unwrap();
+        rows.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    async fn dead(&self) -> Vec<Entry> {
+        let rows = self.outbox.list(true, None, 100).await.unwrap();
+        rows.into_iter().map(|(_, entry)| entry).collect()
+    }
+}
+
+fn failed(is_final: bool) -> Result<(), Failed> {
+    Err(Failed {
+        reason: "the server is down".to_owned(),
+        is_final,
+    })
+}
+
+#[tokio::test]
+async fn entries_of_one_lane_are_done_in_their_order_and_lanes_do_not_wait_for_each_other() {
+    let fixture = Fixture::new();
+    for (key, payload) in [("ada", 1), ("ada", 2), ("eve", 3), ("ada", 4)] {
+        fixture.store(key, payload).await;
+    }
+    let mut done = Vec::new();
+    while !fixture.due(NOW_MS).await.is_empty() {
+        let mut round: Vec<u64> = fixture
+            .attempt(Ok(()), NOW_MS)
+            .await
+            .into_iter()
+            .map(|(payload, _)| payload)
+            .collect();
+        round.sort_unstable();
+        done.push(round);
+    }
+    assert_eq!(done, [vec![1, 3], vec![2], vec![4]]);
+    assert_eq!((fixture.waiting().await, fixture.dead().await), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_fails_is_tried_again_after_pauses_that_grow_and_holds_back_its_lane_alone() {
+    let fixture = Fixture::new();
+    fixture.store("ada", 1).await;
+    fixture.store("ada", 2).await;
+    assert_eq!(fixture.attempt(failed(false), NOW_MS).await, [(1, Settled::Again)]);
+    assert_eq!(fixture.due(NOW_MS).await, []);
+    fixture.store("eve", 3).await;
+    assert_eq!(fixture.attempt(Ok(()), NOW_MS).await, [(3, Settled::Gone)]);
+    let mut pauses = Vec::new();
+    let mut now_ms = NOW_MS;
+    for _ in 0..4 {
+        let due_ms = fixture.waiting().await[0].due_ms;
+        pauses.push(due_ms - now_ms);
+        now_ms = due_ms;
+        assert_eq!(fixture.due(now_ms - 1).await, []);
+        assert_eq!(fixture.attempt(failed(false), now_ms).await, [(1, Settled::Again)]);
+    }
+    for (pause_ms, whole_ms) in pauses.into_iter().zip([5_000, 10_000, 20_000, 40_000]) {
+        assert!(
+            (whole_ms / 2..=whole_ms).contains(&pause_ms),
+            "{pause_ms} of {whole_ms}"
+        );
+    }
+    let waiting = fixture.waiting().await;
+    assert_eq!(
+        (waiting[0].attempts, waiting[0].reason.as_deref()),
+        (5, Some("the server is down"))
+    );
+}
+
+#[tokio::test]
+async fn what_fails_for_good_is_a_dead_letter_and_the_lane_goes_on() {
+    let fixture = Fixture::new();
+    let entry = fixture.store("ada", 1).await;
+    fixture.store("ada", 2).await;
+    assert_eq!(fixture.attempt(failed(true), NOW_MS).await, [(1, Settled::Dead)]);
+    assert_eq!(fixture.attempt(Ok(()), NOW_MS).await, [(2, Settled::Gone)]);
+    assert_eq!(fixture.dead().await[0].id, entry.id);
+
+    assert!(fixture.outbox.retry(entry.id, NOW_MS).await.unwrap());
+    assert!(
+        !fixture.outbox.retry(entry.id, NOW_MS).await.unwrap(),
+        "it is no dead letter any more"
+    );
+    assert_eq!(fixture.waiting().await[0].attempts, 0);
+    assert_eq!(fixture.attempt(failed(true), NOW_MS).await, [(1, Settled::Dead)]);
+    assert!(fixture.outbox.drop(entry.id, NOW_MS).await.unwrap());
+    assert!(!fixture.outbox.drop(entry.id, NOW_MS).await.unwrap());
+    assert_eq!((fixture.waiting().await, fixture.dead().await), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_fails_again_and_again_is_a_dead_letter_in_the_end() {
+    let fixture = Fixture::new();
+    fixture.store("ada", 1).await;
+    let mut now_ms = NOW_MS;
+    for attempt in 1..=MAX_ATTEMPTS {
+        let settled = fixture.attempt(failed(false), now_ms).await;
+        let expected = if attempt < MAX_ATTEMPTS {
+            Settled::Again
+        } else {
+            Settled::Dead
+        };
+        assert_eq!(settled, [(1, expected)], "{attempt}");
+        now_ms = fixture.waiting().await.first().map_or(now_ms, |entry| entry.due_ms);
+    }
+    let hours = (now_ms - NOW_MS) / 3_600_000;
+    assert!((14..=48).contains(&hours), "{hours} hours");
+}
+
+#[tokio::test]
+async fn an_entry_goes_the_way_of_its_transaction() {
+    let fixture = Fixture::new();
+    let mut transaction = Transaction::begin(Arc::clone(&fixture.engine), NOW_MS);
+    enqueue(&mut transaction, &Entry::new("mail", "ada", json!(1), NOW_MS))
+        .await
+        .unwrap();
+    drop(transaction);
+    assert_eq!((fixture.waiting().await, fixture.due(NOW_MS).await), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn many_who_store_into_one_lane_at_a_time_lose_nothing() {
+    let fixture = Arc::new(Fixture::new());
+    let storing: Vec<_> = (0..20)
+        .map(|payload| {
+            let fixture = Arc::clone(&fixture);
+            tokio::spawn(async move {
+                loop {
+                    let mut transaction = Transaction::begin(Arc::clone(&fixture.engine), NOW_MS);
+                    let entry = Entry::new("mail", "ada", json!(payload), NOW_MS);
+                    if enqueue(&mut transaction, &entry).await.is_ok() && transaction.commit().await.is_ok() {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    for one in storing {
+        one.await.unwrap();
+    }
+    let mut done = Vec::new();
+    while done.len() < 20 {
+        assert_eq!(fixture.due(NOW_MS).await.len(), 1, "{done:?}");
+        done.extend(
+            fixture
+                .attempt(Ok(()), NOW_MS)
+                .await
+                .into_iter()
+                .map(|(payload, _)| payload),
+        );
+    }
+    done.sort_unstable();
+    assert_eq!(done, (0..20).collect::<Vec<u64>>());
+    assert_eq!(fixture.due(NOW_MS).await, []);
+}

@@ -1,0 +1,143 @@
+//! Mail: a target of the outbox, through lettre.
+
+mod templates;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use async_trait::async_trait;
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::{AsyncFileTransport, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+
+use super::outbox::Target;
+use crate::accounts::Mail;
+use crate::config;
+use crate::storage::outbox::{Entry, Failed};
+use templates::{Rendered, Templates};
+
+/// The largest file that a password is read from.
+const MAX_PASSWORD_BYTES: u64 = 4_096;
+/// Hosts to which mail may go without encryption: it does not leave the machine.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// Delivers mail.
+pub struct Mailer {
+    transport: Transport,
+    templates: Templates,
+    from: Mailbox,
+    /// What message ids end with.
+    domain: String,
+}
+
+enum Transport {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    /// A file for each mail: for development.
+    Files(AsyncFileTransport<Tokio1Executor>),
+}
+
+/// Why mail can't be delivered as the configuration says.
+#[derive(Debug, thiserror::Error)]
+#[error("[mail] {0}")]
+pub struct BadMail(String);
+
+impl Mailer {
+    /// A mailer; without a server, mails become files in `directory`. Links begin with `public_url`.
+    pub fn new(config: &config::Mail, directory: &Path, public_url: &str) -> Result<Self, BadMail> {
+        let from: Mailbox = config.from.parse().map_err(|error| BadMail(format!("from: {error}")))?;
+        let transport = match &config.server {
+            Some(server) => Transport::Smtp(smtp(config, server)?),
+            None => {
+                fs::create_dir_all(directory).map_err(|error| BadMail(format!("{}: {error}", directory.display())))?;
+                Transport::Files(AsyncFileTransport::new(directory))
+            }
+        };
+        Ok(Self {
+            transport,
+            templates: Templates::load(config.templates.as_deref(), public_url).map_err(BadMail)?,
+            domain: from.email.domain().to_owned(),
+            from,
+        })
+    }
+
+    fn message(&self, entry: &Entry, mail: &Mail) -> Result<Message, String> {
+        let Rendered { subject, text, html } = self.templates.render(mail)?;
+        let to = mail
+            .to
+            .as_str()
+            .parse()
+            .map_err(|error| format!("{}: {error}", mail.to))?;
+        Message::builder()
+            .from(self.from.clone())
+            // lettre panics over what can't stand in a header.
+            .to(Mailbox::new(
+                mail.name.as_ref().map(|name| name.replace(char::is_control, " ")),
+                to,
+            ))
+            // What is delivered twice after a crash has the same id.
+            .message_id(Some(format!("<{}@{}>", entry.id, self.domain)))
+            .subject(subject)
+            .multipart(MultiPart::alternative_plain_html(text, html))
+            .map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl Target for Mailer {
+    async fn deliver(&self, entry: &Entry) -> Result<(), Failed> {
+        let for_good = |reason: String| Failed { reason, is_final: true };
+        let mail: Mail = serde_json::from_value(entry.payload.clone()).map_err(|error| for_good(error.to_string()))?;
+        let message = self.message(entry, &mail).map_err(for_good)?;
+        match &self.transport {
+            Transport::Smtp(transport) => transport.send(message).await.map(drop).map_err(|error| Failed {
+                is_final: error.is_permanent(),
+                reason: error.to_string(),
+            }),
+            Transport::Files(transport) => transport.send(message).await.map(drop).map_err(|error| Failed {
+                is_final: false,
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+fn smtp(config: &config::Mail, server: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, BadMail> {
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&encrypted(server))
+        .map_err(|error| BadMail(format!("server: {error}")))?;
+    if let (Some(username), Some(file)) = (&config.username, &config.password_file) {
+        let password =
+            password(file).map_err(|error| BadMail(format!("password_file: {}: {error}", file.display())))?;
+        builder = builder.credentials(Credentials::new(username.clone(), password));
+    }
+    Ok(builder.build())
+}
+
+/// The URL of a server, with STARTTLS where it would not be encrypted otherwise.
+fn encrypted(server: &str) -> String {
+    let is_loopback = server.strip_prefix("smtp://").is_none_or(|rest| {
+        let port = rest.rfind(':').filter(|colon| !rest[*colon..].contains(']'));
+        LOOPBACK.contains(&&rest[..port.unwrap_or(rest.len())])
+    });
+    if is_loopback {
+        server.to_owned()
+    } else {
+        format!("{server}?tls=required")
+    }
+}
+
+fn password(file: &Path) -> io::Result<String> {
+    use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let opened = fs::File::open(file)?;
+    if opened.metadata()?.permissions().mode() & 0o077 != 0 {
+        let advice = format!("others may read this secret: run `chmod 600 {}`", file.display());
+        return Err(io::Error::other(advice));
+    }
+    let mut text = String::new();
+    opened.take(MAX_PASSWORD_BYTES).read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,238 @@
+//! Registering, confirming and resetting, with mails as files: what a person does, and what an attacker tries.
+
+use portcullis_tests::{Answer, Host};
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "plover quartz ninety lamp";
+const ANOTHER: &str = "seventeen copper umbrellas";
+const ADA: &str = "ada@example.org";
+
+/// Argon2 as cheap as it gets: what is tested here is not how long hashing takes.
+const CHEAP: &str = "[accounts.hashing]\nmemory_kib = 128\niterations = 1\n";
+
+fn host() -> Host {
+    Host::init().with_config(CHEAP).start()
+}
+
+fn register(host: &Host, email: &str) -> Answer {
+    let new = json!({ "email": email, "password": PASSWORD, "name": "Ada" });
+    host.api().post("/auth/register", &new)
+}
+
+fn login(host: &Host, password: &str) -> Answer {
+    host.api()
+        .post("/auth/login", &json!({ "email": ADA, "password": password }))
+}
+
+fn forgot(host: &Host, email: &str) -> Answer {
+    host.api().post("/auth/password/forgot", &json!({ "email": email }))
+}
+
+fn verify(host: &Host, token: &str) -> Answer {
+    host.api().post("/auth/email/verify", &json!({ "token": token }))
+}
+
+fn registered(host: &Host) {
+    register(host, ADA).expect(201);
+    verify(host, &host.mail_to(ADA, 1).token()).expect(200);
+}
+
+#[test]
+fn a_registration_is_an_account_once_its_address_is_confirmed() {
+    let host = host();
+    let answer = register(&host, "Ada@Example.org").expect(201).json();
+    assert_eq!(answer, json!({ "email": ADA, "verified": false }));
+    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
+    let mail = host.mail_to(ADA, 1);
+    assert_eq!(mail.subject, "Confirm your e-mail address");
+    assert!(
+        mail.text.starts_with("Hello Ada,") && mail.html.contains("Hello Ada,"),
+        "{mail:?}"
+    );
+    let token = mail.token();
+    let account = verify(&host, &token).expect(200).json();
+    assert_eq!(
+        (&account["email"], &account["name"], &account["roles"]),
+        (&json!(ADA), &json!("Ada"), &json!([]))
+    );
+    verify(&host, &token).expect_problem(410, "link_spent");
+    login(&host, PASSWORD).expect(200);
+}
+
+#[test]
+fn nobody_learns_from_registering_or_forgetting_who_has_an_account() {
+    let host = host();
+    registered(&host);
+    let without_address = |answer: Answer, email: &str| {
+        let mut answer = answer.json();
+        assert_eq!(answer["email"].take(), email);
+        answer
+    };
+    let new = without_address(register(&host, "eve@example.org").expect(201), "eve@example.org");
+    assert_eq!(without_address(register(&host, ADA).expect(201), ADA), new);
+    let mail = host.mail_to(ADA, 2);
+    assert_eq!(mail.subject, "You already have an account");
+    assert!(!mail.text.contains("token"), "{mail:?}");
+    for email in [ADA, "bob@example.org", "no address"] {
+        forgot(&host, email).expect(204);
+    }
+    assert_eq!(host.mail_to(ADA, 3).subject, "Set a new password");
+    assert_eq!(host.mails_to("bob@example.org"), []);
+}
+
+#[test]
+fn whoever_confirms_first_has_the_address_and_the_others_have_nothing() {
+    let host = host();
+    register(&host, ADA).expect(201);
+    let first = host.mail_to(ADA, 1).token();
+    let other = json!({ "email": ADA, "password": ANOTHER });
+    host.api().post("/auth/register", &other).expect(201);
+    let second = host.mail_to(ADA, 2).token();
+    verify(&host, &second).expect(200);
+    verify(&host, &first).expect_problem(409, "address_taken");
+    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
+    login(&host, ANOTHER).expect(200);
+}
+
+#[test]
+fn a_forgotten_password_is_reset_once_and_all_sessions_end() {
+    let host = host();
+    registered(&host);
+    let token = login(&host, PASSWORD).expect(200).json()["token"].clone();
+    let ada = host.api().with_token(token.as_str().expect("a token"));
+    forgot(&host, ADA).expect(204);
+    let first = host.mail_to(ADA, 2).token();
+    forgot(&host, ADA).expect(204);
+    let second = host.mail_to(ADA, 3).token();
+    let reset = |token: &str, new: &str| {
+        host.api()
+            .post("/auth/password/reset", &json!({ "token": token, "new": new }))
+    };
+    reset(&second, "short").expect_problem(422, "invalid");
+    reset(&second, ANOTHER).expect(204);
+    reset(&second, ANOTHER).expect_problem(410, "link_spent");
+    // The other link was for the password of before.
+    reset(&first, PASSWORD).expect_problem(410, "link_spent");
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
+    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
+    login(&host, ANOTHER).expect(200);
+    assert_eq!(host.mail_to(ADA, 4).subject, "Your password was changed");
+    for forged in ["", "pcl_", "pcs_x", &first[..first.len() - 1]] {
+        reset(forged, PASSWORD).expect_problem(410, "link_spent");
+        verify(&host, forged).expect_problem(410, "link_spent");
+    }
+}
+
+#[test]
+fn nobody_is_flooded_with_mail_that_others_ask_for() {
+    let host = host();
+    registered(&host);
+    for _ in 0..10 {
+        forgot(&host, ADA).expect(204);
+    }
+    forgot(&host, ADA).expect(204);
+    // Whoever comes next has mail, so that what was to be sent to her before has been.
+    register(&host, "eve@example.org").expect(201);
+    host.mail_to("eve@example.org", 1);
+    host.mail_to(ADA, 5);
+    assert_eq!(host.mails_to(ADA).len(), 5);
+}
+
+#[test]
+fn where_registration_is_closed_only_the_operator_makes_accounts() {
+    let host = Host::init()
+        .with_config(&format!("[accounts]\nregistration = \"closed\"\n{CHEAP}"))
+        .start();
+    register(&host, ADA).expect_problem(403, "registration_closed");
+    let new = json!({ "email": ADA, "password": PASSWORD });
+    host.admin().post("/admin/api/accounts", &new).expect(201);
+    login(&host, PASSWORD).expect(200);
+}
+
+#[test]
+fn a_mail_server_that_is_down_loses_nothing_and_a_kill_neither() {
+    // Nobody listens on port 1 of the loopback.
+    let config = format!("{CHEAP}[mail]\nserver = \"smtp://127.0.0.1:1\"\n");
+    let mut host = Host::init().with_config(&config).start();
+    register(&host, ADA).expect(201);
+    let waiting = |host: &Host| -> Vec<Value> {
+        let answer = host.admin().get("/admin/api/outbox").expect(200).json();
+        answer["items"].as_array().cloned().unwrap_or_default()
+    };
+    host.wait_until("an attempt", || waiting(&host)[0]["attempts"] == 1);
+    let entry = waiting(&host).remove(0);
+    assert_eq!((&entry["target"], &entry["key"]), (&json!("mail"), &json!(ADA)));
+    assert!(
+        entry["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
+        "{entry}"
+    );
+    assert!(!entry.to_string().contains("pcl_"), "a link is shown: {entry}");
+    host.kill();
+    // The server is back, as files.
+    std::fs::write(host.setup().config(), CHEAP).expect("the configuration can be written");
+    host.restart();
+    let mail = host.mail_to(ADA, 1);
+    verify(&host, &mail.token()).expect(200);
+    host.wait_until("an empty outbox", || waiting(&host).is_empty());
+}
+
+#[test]
+fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
+    let host = host();
+    register(&host, ADA).expect(201);
+    let token = host.mail_to(ADA, 1).token();
+    let path = format!("/account/verify?token={token}");
+    let page = host
+        .api()
+        .request("GET", &path)
+        .header("accept", "text/html")
+        .send()
+        .expect(200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap_or_default().to_owned();
+    assert!(
+        policy.contains("default-src 'none'") && policy.contains("form-action 'self'"),
+        "{policy}"
+    );
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert!(page.text().contains(&format!("value=\"{token}\"")), "{}", page.text());
+    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
+
+    let press = |path: &str, form: String| {
+        host.api()
+            .request("POST", path)
+            .body("application/x-www-form-urlencoded", form)
+            .header("accept", "text/html")
+            .send()
+    };
+    let done = press("/account/verify", format!("token={token}")).expect(200);
+    assert!(done.text().contains("The address is confirmed"), "{}", done.text());
+    login(&host, PASSWORD).expect(200);
+    assert!(
+        press("/account/verify", format!("token={token}"))
+            .expect(410)
+            .text()
+            .contains("has been used")
+    );
+
+    forgot(&host, ADA).expect(204);
+    let token = host.mail_to(ADA, 2).token();
+    let weak = press("/account/reset", format!("token={token}&new=passwordpassword")).expect(422);
+    assert!(weak.text().contains("too easy to guess"), "{}", weak.text());
+    let new = ANOTHER.replace(' ', "+");
+    press("/account/reset", format!("token={token}&new={new}")).expect(200);
+    login(&host, ANOTHER).expect(200);
+}
+
+#[test]
+fn what_a_link_carries_is_text_on_the_page() {
+    let host = host();
+    let page = host
+        .api()
+        .get("/account/verify?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+        .expect(200);
+    assert!(!page.text().contains("<script"), "{}", page.text());
+    host.api()
+        .post("/account/verify", &json!({ "token": "a" }))
+        .expect_problem(415, "unsupported_media_type");
+}
