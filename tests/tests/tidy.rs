@@ -29,6 +29,7 @@ const OWNED: &[(&str, &str)] = &[
     ("bindgen!", "sandbox/bindings.rs"),
     ("sled::", "storage/"),
     ("argon2::", "accounts/"),
+    ("lettre::", "workers/mail/"),
     ("quick_xml::", "http/"),
     // A key is `Bytes`: these are the ways to make one. `keyspace` forms them; the rest of the store only copies them.
     ("Key::from", "storage/"),

@@ -10,6 +10,9 @@ pub enum Error {
     /// The address or the password is wrong, or the account may not log in: nobody is told which.
     #[error("the address or the password is wrong")]
     BadCredentials,
+    /// The session was ended meanwhile, or its account locked.
+    #[error("the session has ended")]
+    SessionEnded,
     /// The account was not authenticated within the last minutes.
     #[error("authenticate again to do this")]
     NotRecent,

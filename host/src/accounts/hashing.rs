@@ -14,6 +14,9 @@ use crate::config::Hashing;
 /// How many wait for each one that is being hashed, before more are refused.
 const WAITING_PER_PLACE: u32 = 64;
 
+/// The longest text that is taken for a password: the most characters of one, each of the most bytes.
+pub(super) const MAX_BYTES: usize = 256 * 4;
+
 /// Hashes and verifies passwords.
 pub(super) struct Hasher {
     argon2: Argon2<'static>,
@@ -51,18 +54,31 @@ impl Hasher {
         })
     }
 
-    /// The hash of a new password, a PHC string.
-    pub(super) async fn hash(&self, password: &str) -> Result<String, Error> {
-        let (argon2, password) = (self.argon2.clone(), normalised(password));
-        self.run(move || hash(&argon2, &password)).await?
+    /// The hash of a new password, a PHC string, if `check` agrees to it. That is asked where it holds up nobody, too.
+    pub(super) async fn hash(
+        &self,
+        password: &str,
+        check: impl FnOnce(&str) -> Result<(), Error> + Send + 'static,
+    ) -> Result<String, Error> {
+        let (argon2, password) = (self.argon2.clone(), password.to_owned());
+        self.run(move || {
+            let password = normalised(&password);
+            check(&password)?;
+            hash(&argon2, &password)
+        })
+        .await?
     }
 
     /// Compares a password with a hash; without one, which takes as long, the answer is no.
     pub(super) async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Verified, Error> {
-        let (argon2, password) = (self.argon2.clone(), normalised(password));
-        let is_known = stored.is_some();
+        // No password is that long; what is not one takes as long to refuse as what is wrong.
+        let is_one = password.len() <= MAX_BYTES;
+        let password = if is_one { password } else { "" }.to_owned();
+        let is_known = is_one && stored.is_some();
         let stored = stored.unwrap_or(&self.nobody).to_owned();
+        let argon2 = self.argon2.clone();
         self.run(move || {
+            let password = normalised(&password);
             let parsed = PasswordHash::new(&stored).map_err(|error| Error::Internal(error.to_string()))?;
             let is_right = argon2.verify_password(password.as_bytes(), &parsed).is_ok();
             if !(is_right && is_known) {
@@ -144,20 +160,24 @@ mod tests {
     #[tokio::test]
     async fn only_the_password_itself_is_right() {
         let hasher = Hasher::new(&hashing(64)).unwrap();
-        let stored = hasher.hash("correct horse battery").await.unwrap();
+        let stored = hasher.hash("correct horse battery", |_| Ok(())).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
         let verified = async |password: &str, stored| hasher.verify(password, stored).await.unwrap();
         assert_eq!(verified("correct horse battery", Some(&stored)).await, Verified::Yes);
         assert_eq!(verified("correct horse batter", Some(&stored)).await, Verified::No);
         assert_eq!(verified("correct horse battery", None).await, Verified::No);
-        assert_ne!(hasher.hash("correct horse battery").await.unwrap(), stored, "no salt");
+        assert_ne!(
+            hasher.hash("correct horse battery", |_| Ok(())).await.unwrap(),
+            stored,
+            "no salt"
+        );
     }
 
     #[tokio::test]
     async fn a_hash_with_other_parameters_is_renewed() {
         let stored = Hasher::new(&hashing(64))
             .unwrap()
-            .hash("a long password")
+            .hash("a long password", |_| Ok(()))
             .await
             .unwrap();
         let hasher = Hasher::new(&hashing(128)).unwrap();
@@ -176,17 +196,25 @@ mod tests {
     async fn the_end_of_a_long_password_counts_and_so_does_each_character_only_once() {
         let hasher = Hasher::new(&hashing(64)).unwrap();
         let long = "a".repeat(255);
-        let stored = hasher.hash(&format!("{long}b")).await.unwrap();
+        let stored = hasher.hash(&format!("{long}b"), |_| Ok(())).await.unwrap();
         assert_eq!(
             hasher.verify(&format!("{long}c"), Some(&stored)).await,
             Ok(Verified::No)
         );
         // One has the accent in the letter, the other behind it.
-        let stored = hasher.hash("caf\u{e9} au lait").await.unwrap();
+        let stored = hasher.hash("caf\u{e9} au lait", |_| Ok(())).await.unwrap();
         assert_eq!(
             hasher.verify("cafe\u{301} au lait", Some(&stored)).await,
             Ok(Verified::Yes)
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_for_a_password_is_refused_without_being_looked_at() {
+        let hasher = Hasher::new(&hashing(64)).unwrap();
+        let stored = hasher.hash("", |_| Ok(())).await.unwrap();
+        let long = "\u{fdfa}".repeat(349_000);
+        assert_eq!(hasher.verify(&long, Some(&stored)).await, Ok(Verified::No));
     }
 
     #[tokio::test]

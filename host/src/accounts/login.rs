@@ -6,8 +6,9 @@ use super::account::{Account, Record};
 use super::address::Address;
 use super::error::Error;
 use super::hashing::Verified;
-use super::session::{self, Client, Session, Token};
-use super::{Accounts, Identity, store};
+use super::session::{Client, Session, Token};
+use super::store::{self, Work};
+use super::{Accounts, Identity};
 use crate::storage::keyspace::accounts as keys;
 
 /// What a login comes to.
@@ -63,18 +64,18 @@ impl Accounts {
     }
 
     /// Proves once more who acts, so that for a few minutes the session may do what is delicate.
-    pub async fn reauthenticate(&self, identity: &Identity, token: &str, password: &str) -> Result<(), Error> {
-        let account = identity.account.id;
-        let record = self.record(&mut self.begin(), account).await?;
-        let verified = self.hasher.verify(password, record.password.as_deref()).await?;
+    pub async fn reauthenticate(&self, identity: &Identity, password: &str) -> Result<(), Error> {
+        let (known, _, _) = self.acting(&mut self.begin(), identity).await?;
+        let verified = self.hasher.verify(password, known.password.as_deref()).await?;
         if verified == Verified::No {
             return Err(Error::BadCredentials);
         }
-        let digest = session::digest(token);
         store::again(|| async {
             let mut work = self.begin();
-            let session: Option<Session> = work.read(&keys::session(&digest)).await?;
-            let mut session = session.ok_or(Error::BadCredentials)?;
+            let (record, digest, mut session) = self.acting(&mut work, identity).await?;
+            if record.password != known.password {
+                return Err(Error::BadCredentials);
+            }
             session.proved_ms = self.clock.now_ms();
             self.keep(&mut work, &digest, &session)?;
             work.commit().await
@@ -87,15 +88,29 @@ impl Accounts {
     pub async fn change_password(&self, identity: &Identity, new: &str) -> Result<(), Error> {
         self.require_recent(identity)?;
         let hash = self.hash_new(&identity.account, new).await?;
-        let account = identity.account.id;
         store::again(|| async {
             let mut work = self.begin();
-            let mut record = self.record(&mut work, account).await?;
+            // Much may have happened while the password was sent and hashed.
+            let (mut record, _, session) = self.acting(&mut work, identity).await?;
+            if !session.is_recent(self.clock.now_ms(), &self.config.sessions) {
+                return Err(Error::NotRecent);
+            }
             record.password = Some(hash.clone());
-            self.set_password(&mut work, &record, Some(identity.session.id)).await?;
+            self.set_password(&mut work, &record, Some(session.id)).await?;
             work.commit().await
         })
         .await
+    }
+
+    /// The account and the session of one who acts, as they are now: whoever holds the session may have lost it.
+    async fn acting(&self, work: &mut Work, identity: &Identity) -> Result<(Record, [u8; 32], Session), Error> {
+        let (account, session) = (identity.account.id, identity.session.id);
+        let digest = work.read(&keys::session_of(account, session)).await?;
+        let digest: [u8; 32] = digest.ok_or(Error::SessionEnded)?;
+        let session = work.read(&keys::session(&digest)).await?.ok_or(Error::SessionEnded)?;
+        let record: Option<Record> = work.read(&keys::record(account)).await?;
+        let record = record.filter(|record| !record.account.is_locked);
+        Ok((record.ok_or(Error::SessionEnded)?, digest, session))
     }
 
     /// Checks that it was proved a short while ago who acts.

@@ -188,8 +188,11 @@ impl Accounts {
 
     /// The hash of a new password, if it may be one of this account.
     pub(super) async fn hash_new(&self, account: &Account, new: &str) -> Result<String, Error> {
-        let about = [account.address.as_str(), account.name.as_deref().unwrap_or_default()];
-        password::check(new, &about, &self.config.passwords)?;
-        self.hasher.hash(new).await
+        let about = [account.address.to_string(), account.name.clone().unwrap_or_default()];
+        let rules = self.config.passwords.clone();
+        password::check_length(new, &rules)?;
+        self.hasher
+            .hash(new, move |normalised| password::check(normalised, &about, &rules))
+            .await
     }
 }

@@ -222,10 +222,7 @@ async fn a_new_password_needs_a_recent_proof_and_ends_the_other_sessions() {
     assert_eq!(changed, Err(Error::NotRecent));
     let prove = async |password| {
         let identity = fixture.identity(&login).await.unwrap();
-        fixture
-            .accounts
-            .reauthenticate(&identity, login.token.reveal(), password)
-            .await
+        fixture.accounts.reauthenticate(&identity, password).await
     };
     assert_eq!(prove(ANOTHER).await, Err(Error::BadCredentials));
     assert_eq!(prove(PASSWORD).await, Ok(()));
@@ -254,6 +251,24 @@ async fn one_session_too_many_ends_the_oldest() {
     assert_eq!(sessions.len(), session::MAX_SESSIONS);
     assert!(fixture.identity(&logins[0]).await.is_none());
     assert!(fixture.identity(&logins[1]).await.is_some());
+}
+
+#[tokio::test]
+async fn a_password_is_judged_as_it_is_hashed() {
+    let fixture = Fixture::new();
+    for weak in [
+        "\u{ff50}\u{ff41}\u{ff53}\u{ff53}\u{ff57}\u{ff4f}\u{ff52}\u{ff44}".repeat(2),
+        "\u{1d429}\u{1d41a}\u{1d42c}\u{1d42c}\u{1d430}\u{1d428}\u{1d42b}\u{1d41d}".repeat(2),
+    ] {
+        let new = NewAccount {
+            address: "ada@example.org".parse().unwrap(),
+            name: None,
+            password: Some(weak.clone()),
+            roles: Default::default(),
+        };
+        let made = fixture.accounts.create(new).await;
+        assert!(matches!(made, Err(Error::Invalid(_))), "{weak}: {made:?}");
+    }
 }
 
 #[tokio::test]

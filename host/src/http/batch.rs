@@ -23,6 +23,11 @@ pub(super) async fn handle(http: &Http, request: &Request, body: &mut Incoming) 
     let credentials = identify::credentials(&request.head.headers)?;
     let caller = http.identity.caller(&credentials).await?;
     let (bytes, value) = call::object(http, request, body).await?;
+    // While it arrived, the caller may have lost what it had.
+    let caller = match caller {
+        Caller::Account(_) => http.identity.caller(&credentials).await?,
+        Caller::Anonymous | Caller::Operator => caller,
+    };
     let idempotency = call::idempotency_key(&caller, request, &bytes)?;
     let info = Arc::new(call::info(http, request));
 

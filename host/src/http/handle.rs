@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::request::Request;
 use super::{Http, call, identify, respond};
 use crate::dispatch::Call;
+use crate::manifest::Action;
 use crate::policy::authorize;
 
 /// Serves a request for a collection, or for one of its documents.
@@ -31,6 +32,14 @@ pub(super) async fn handle(
 
     // The body is read before a place is taken, so that a slow client holds up nobody.
     let (operation, idempotency) = call::read(http, &resource, &caller, id, request, body).await?;
+    // While it arrived, the caller may have lost what it had.
+    let permit = match action {
+        Action::List | Action::Read => permit,
+        Action::Create | Action::Update | Action::Delete => {
+            let caller = http.identity.caller(&credentials).await?;
+            authorize(&caller, action, &resource.name, &resource.access)?
+        }
+    };
     let call = Call {
         operation,
         request: Arc::new(call::info(http, request)),

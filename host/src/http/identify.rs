@@ -62,14 +62,11 @@ impl Identity {
         }
     }
 
-    /// The account that acts, and its session, with the token: for what only an account does.
-    pub(super) async fn account<'r>(
-        &self,
-        credentials: &Credentials<'r>,
-    ) -> Result<(accounts::Identity, &'r str), Problem> {
+    /// The account that acts, and its session: for what only an account does.
+    pub(super) async fn account(&self, credentials: &Credentials<'_>) -> Result<accounts::Identity, Problem> {
         match credentials {
             Credentials::None => Err(Refusal::Unauthenticated.into()),
-            Credentials::Bearer(token) if Accounts::is_session_token(token) => Ok((self.session(token).await?, token)),
+            Credentials::Bearer(token) if Accounts::is_session_token(token) => self.session(token).await,
             Credentials::Bearer(token) if self.is_operator(token) => Err(Refusal::Forbidden.into()),
             Credentials::Bearer(_) => Err(bad_credentials()),
         }

@@ -1,9 +1,9 @@
 //! What each refusal and failure is as an answer: its status, its stable code, and what the client may know.
 
 use hyper::StatusCode;
-use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::{Problem, index_required, precondition_failed, unauthenticated};
+use super::{Problem, bad_credentials, index_required, precondition_failed, unauthenticated};
 use crate::accounts;
 use crate::capabilities::json;
 use crate::capabilities::model;
@@ -152,7 +152,9 @@ impl From<accounts::Error> for Problem {
     fn from(error: accounts::Error) -> Self {
         let detail = error.to_string();
         match error {
-            accounts::Error::BadCredentials => Self::new(StatusCode::UNAUTHORIZED, "bad_credentials", detail),
+            accounts::Error::BadCredentials => Self::new(StatusCode::UNAUTHORIZED, "bad_credentials", detail)
+                .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            accounts::Error::SessionEnded => bad_credentials(),
             accounts::Error::NotRecent => Self::new(
                 StatusCode::FORBIDDEN,
                 "reauthentication_required",

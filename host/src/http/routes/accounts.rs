@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -30,8 +30,15 @@ struct New {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Changed {
-    roles: Option<BTreeSet<String>>,
-    locked: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    roles: Option<Option<BTreeSet<String>>>,
+    #[serde(default, deserialize_with = "given")]
+    locked: Option<Option<bool>>,
+}
+
+/// Tells a member that is null from one that is not there.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 /// `GET` and `POST /admin/api/accounts`
@@ -54,7 +61,8 @@ pub(in crate::http) async fn accounts(
         None => http.accounts.list(asked.after, asked.limit).await?,
     };
     // A full page may be followed by another.
-    let next = found.last().filter(|_| found.len() == asked.limit).map(|last| last.id);
+    let is_full = asked.email.is_none() && found.len() == asked.limit;
+    let next = found.last().filter(|_| is_full).map(|last| last.id);
     let items: Vec<Value> = found.iter().map(described).collect();
     respond::value(request.format, &json!({ "items": items, "next_cursor": next })).await
 }
@@ -74,7 +82,11 @@ impl Asked {
             after: None,
             limit: 100,
         };
+        let mut seen = BTreeSet::new();
         for (name, value) in query::pairs(text)? {
+            if !seen.insert(name.clone()) {
+                return Err(bad(format!("`{name}` is given twice")));
+            }
             match &*name {
                 "email" => asked.email = Some(value.parse().map_err(|error| bad(format!("`email`: {error}")))?),
                 "cursor" => {
@@ -95,6 +107,8 @@ impl Asked {
 
 async fn create(http: &Http, request: &Request, body: &mut Incoming) -> Result<Response<Body>, Problem> {
     let new: New = call::form(http, request, body).await?;
+    // While it arrived, an administrator may have become something less.
+    operator(http, request).await?;
     let address: Address = new.email.parse().map_err(|error| {
         Problem::invalid(vec![Violation {
             pointer: "/email".to_owned(),
@@ -123,9 +137,11 @@ pub(in crate::http) async fn account(
     let id = parsed(id)?;
     let account = if request.head.method == Method::PATCH {
         let Changed { roles, locked } = call::form(http, request, body).await?;
+        operator(http, request).await?;
+        // RFC 7396: what is null is removed.
         let change = Change {
-            roles,
-            is_locked: locked,
+            roles: roles.map(Option::unwrap_or_default),
+            is_locked: locked.map(Option::unwrap_or_default),
         };
         http.accounts.change(id, &change).await?
     } else {

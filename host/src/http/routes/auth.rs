@@ -128,7 +128,7 @@ pub(in crate::http) async fn login(
 
 /// `POST /auth/logout`
 pub(in crate::http) async fn logout(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    let (identity, _) = identity(http, request).await?;
+    let identity = identity(http, request).await?;
     let ended = http.accounts.end_session(identity.account.id, identity.session.id);
     ended.await?;
     Ok(respond::no_content())
@@ -140,15 +140,15 @@ pub(in crate::http) async fn reauthenticate(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let (identity, token) = identity(http, request).await?;
+    let identity = identity(http, request).await?;
     let Proof { password } = call::form(http, request, body).await?;
-    http.accounts.reauthenticate(&identity, token, &password).await?;
+    http.accounts.reauthenticate(&identity, &password).await?;
     Ok(respond::no_content())
 }
 
 /// `GET /auth/me`
 pub(in crate::http) async fn me(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    let (identity, _) = identity(http, request).await?;
+    let identity = identity(http, request).await?;
     respond::value(request.format, &account(&identity.account)).await
 }
 
@@ -158,7 +158,7 @@ pub(in crate::http) async fn password(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let (identity, _) = identity(http, request).await?;
+    let identity = identity(http, request).await?;
     // Before the body is looked at: one who may not do this is not told whether a password would do.
     http.accounts.require_recent(&identity)?;
     let NewPassword { new } = call::form(http, request, body).await?;
@@ -168,7 +168,7 @@ pub(in crate::http) async fn password(
 
 /// `GET` and `DELETE /auth/sessions`; the latter ends all but the one that asks.
 pub(in crate::http) async fn sessions(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    let (identity, _) = identity(http, request).await?;
+    let identity = identity(http, request).await?;
     let (owner, current) = (identity.account.id, identity.session.id);
     if request.head.method == hyper::Method::DELETE {
         http.accounts.end_sessions(owner, Some(current)).await?;
@@ -180,7 +180,7 @@ pub(in crate::http) async fn sessions(http: &Http, request: &Request) -> Result<
 
 /// `DELETE /auth/sessions/{id}`
 pub(in crate::http) async fn end_session(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    let (identity, _) = identity(http, request).await?;
+    let identity = identity(http, request).await?;
     let session = Uuid::try_parse(id).map_err(|_| no_such_session())?;
     http.accounts.end_session(identity.account.id, session).await?;
     Ok(respond::no_content())
@@ -190,8 +190,8 @@ fn no_such_session() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such session")
 }
 
-/// Who asks, with the token.
-async fn identity<'r>(http: &Http, request: &'r Request) -> Result<(Identity, &'r str), Problem> {
+/// Who asks.
+async fn identity(http: &Http, request: &Request) -> Result<Identity, Problem> {
     let credentials = identify::credentials(&request.head.headers)?;
     http.identity.account(&credentials).await
 }

@@ -39,7 +39,7 @@ pub(in crate::http) async fn import(
     request: &Request,
     incoming: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let caller = operator(http, request).await?;
+    operator(http, request).await?;
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;
     let limits = http.body_limits();
     let limits = Limits {
@@ -47,6 +47,8 @@ pub(in crate::http) async fn import(
         ..limits
     };
     let bytes = body::read(&request.head.headers, incoming, limits).await?;
+    // While they arrived, an administrator may have become something less.
+    let caller = operator(http, request).await?;
     // So many documents take a while to parse.
     let documents = match background::run(move || json::parse(&bytes)).await?? {
         Value::Array(documents) if documents.len() <= MAX_DOCUMENTS => documents,
