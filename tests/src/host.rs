@@ -1,7 +1,7 @@
 //! A host process: started as a person would start it, stopped as an operator or a power cut would.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -212,20 +212,36 @@ impl Host {
 
     /// Runs a command of the binary that talks to this host while it runs.
     pub fn to_admin(&self, arguments: &[&str]) -> Output {
-        let admin = format!("http://{}", self.process.admin.authority());
-        self.command(&[arguments, &["--to", &admin]].concat())
+        self.command(&[arguments, &["--to", &self.admin_url()]].concat())
+    }
+
+    /// `http://ADDR` of the admin API.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.process.admin.authority())
     }
 
     /// Runs another command of the binary on this host's data directory.
     pub fn command(&self, arguments: &[&str]) -> Output {
-        Command::new(self.setup.binary())
+        self.command_with_input(arguments, "")
+    }
+
+    /// The same, with something on its stdin.
+    pub fn command_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut running = Command::new(self.setup.binary())
             .args(arguments)
             .arg("--data")
             .arg(self.setup.data())
             .env_remove("PORTCULLIS_TOKEN")
-            .stdin(Stdio::null())
-            .output()
-            .expect("the binary runs")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut stdin = running.stdin.take().expect("stdin is a pipe");
+        // A command that reads nothing may have ended already.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        running.wait_with_output().expect("the binary ends")
     }
 }
 

@@ -217,3 +217,68 @@ fn what_makes_no_sense_is_refused() {
         .get("/admin/api/accounts/7")
         .expect_problem(404, "not_found");
 }
+
+/// Runs `portcullis account`, with a line on stdin.
+fn command(host: &Host, arguments: &[&str], line: &str) -> (bool, String) {
+    let config = host.setup().config().display().to_string();
+    let output = host.command_with_input(&[&["account"], arguments, &["--config", &config]].concat(), line);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn the_operator_makes_and_changes_accounts_of_a_host_that_runs_and_of_one_that_is_stopped() {
+    let mut host = host();
+    for is_running in [true, false] {
+        let (email, line) = if is_running {
+            ("ada@example.org", PASSWORD)
+        } else {
+            ("eve@example.org", ANOTHER)
+        };
+        if !is_running {
+            host.terminate();
+        }
+        // A host that runs listens where only the test knows.
+        let done = |arguments: &[&str], line: &str| {
+            let url = host.admin_url();
+            let to = if is_running { vec!["--to", &url] } else { Vec::new() };
+            let (done, said) = command(&host, &[arguments, &to].concat(), line);
+            assert!(done, "{arguments:?}: {said}");
+            said
+        };
+        let made = done(
+            &["create", email, "--name", "Ada", "--role", "editor", "--role", "author"],
+            line,
+        );
+        assert!(made.contains(email) && made.contains("[author, editor]"), "{made}");
+        let changed = done(&["role", email, "--add", "admin", "--remove", "author"], "");
+        assert!(changed.contains("[admin, editor]"), "{changed}");
+        assert!(done(&["lock", email], "").contains("locked"));
+        assert!(!done(&["lock", email, "--undo"], "").contains("locked"));
+        done(&["end-sessions", email], "");
+        let listed: Value = serde_json::from_str(&done(&["list", "-o", "json"], "")).expect("a list is JSON");
+        assert_eq!(
+            listed.as_array().map(Vec::len),
+            Some(if is_running { 1 } else { 2 }),
+            "{listed}"
+        );
+    }
+    let (done, said) = command(&host, &["create", "bob@example.org"], "passwordpassword");
+    assert!(!done && said.contains("too easy to guess"), "{said}");
+    let (done, said) = command(&host, &["lock", "bob@example.org"], "");
+    assert!(
+        !done && said.contains("no account with the address bob@example.org"),
+        "{said}"
+    );
+    host.restart();
+    login(&host, "ada@example.org", PASSWORD).expect(200);
+    let eve = login(&host, "eve@example.org", ANOTHER).expect(200).json();
+    assert_eq!(eve["account"]["roles"], json!(["admin", "editor"]));
+}
+
+#[test]
+fn a_password_is_no_argument() {
+    let host = host();
+    let (done, said) = command(&host, &["create", "ada@example.org", "--password", PASSWORD], "");
+    assert!(!done && said.contains("--password"), "{said}");
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::accounts::Accounts;
 use crate::capabilities::catalogue::{Catalogue, audit};
 use crate::config::{Config, EngineKind};
 use crate::http::Chunks;
@@ -35,15 +36,49 @@ pub async fn verify(config: &Config) -> Result<Value, StartError> {
         directory: config.data.directory.clone(),
         error,
     };
-    if !DataDirectory::has_store(&config.data.directory) {
-        let advice = "there is no store: name the directory of one with --data";
-        return Err(about_data(io::Error::new(io::ErrorKind::NotFound, advice)));
-    }
-    let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
+    let data = existing(config)?;
     let engine = super::open(&config.data, &data).map_err(about_data)?;
     let now_ms = SystemClock.now_ms();
     let catalogue = Arc::new(Catalogue::load(engine, now_ms).await?);
     check(&catalogue, now_ms).await.map_err(about_data)
+}
+
+/// The data directory of a host that has run.
+fn existing(config: &Config) -> Result<DataDirectory, StartError> {
+    let about_data = |error| StartError::Data {
+        directory: config.data.directory.clone(),
+        error,
+    };
+    if !DataDirectory::has_store(&config.data.directory) {
+        let advice = "there is no store: name the directory of one with --data";
+        return Err(about_data(io::Error::new(io::ErrorKind::NotFound, advice)));
+    }
+    DataDirectory::prepare(&config.data.directory).map_err(about_data)
+}
+
+/// What came of reaching for the store of a host that may run.
+pub enum Reached {
+    /// Nobody has it open but this process.
+    Accounts(Box<Accounts>),
+    /// A process has it open.
+    InUse,
+}
+
+/// The accounts in the store of a host that does not run.
+pub async fn accounts(config: &Config) -> Result<Reached, StartError> {
+    let about_data = |error| StartError::Data {
+        directory: config.data.directory.clone(),
+        error,
+    };
+    let data = existing(config)?;
+    let engine = match super::open(&config.data, &data) {
+        Ok(engine) => engine,
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(Reached::InUse),
+        Err(error) => return Err(about_data(error)),
+    };
+    let accounts = Accounts::new(engine, Arc::new(SystemClock), config.accounts.clone());
+    let accounts = accounts.map_err(StartError::Accounts)?;
+    Ok(Reached::Accounts(Box::new(accounts)))
 }
 
 /// Puts a copy in the place of the store of a host that does not run: `{records, kept}`, where `kept` is where the store

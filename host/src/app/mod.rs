@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub use maintenance::{restore, verify};
+pub use maintenance::{Reached, accounts, restore, verify};
 pub use seed::Seeding;
 
 use crate::accounts::{Accounts, MAIL};

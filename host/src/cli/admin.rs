@@ -24,9 +24,8 @@ const TOKEN_VARIABLE: &str = "PORTCULLIS_TOKEN";
 /// Which host a command talks to.
 #[derive(Args)]
 pub(super) struct Target {
-    /// The admin API of the running host [default: `[server] admin_listen`, or else http://127.0.0.1:8081; `verify` opens the data
-    /// directory instead]
-    #[arg(long, value_name = "URL")]
+    /// The admin API of the running host [default: `[server] admin_listen`, or else http://127.0.0.1:8081]
+    #[arg(long, value_name = "URL", global = true)]
     to: Option<String>,
     #[command(flatten)]
     files: Files,
@@ -113,13 +112,37 @@ impl Admin {
         read_json(self.send(Method::POST, path, body).await?).await
     }
 
+    /// `POST path` with a JSON value; nothing where that is null.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let body = if body.is_null() {
+            Bytes::new()
+        } else {
+            body.to_string().into()
+        };
+        read_json(self.send(Method::POST, path, body).await?).await
+    }
+
+    /// `PATCH path` with a JSON Merge Patch.
+    pub(super) async fn patch(&self, path: &str, patch: &Value) -> Result<Value, Failure> {
+        read_json(self.send(Method::PATCH, path, patch.to_string().into()).await?).await
+    }
+
+    /// `DELETE path`
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::DELETE, path, Bytes::new()).await.map(drop)
+    }
+
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, Failure> {
+        let media_type = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header(AUTHORIZATION, &self.authorization);
         if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            request = request.header(CONTENT_TYPE, media_type);
         }
         let request = request
             .body(Full::new(body))
@@ -143,7 +166,14 @@ async fn refusal(response: Response<Incoming>) -> Failure {
     let status = response.status();
     let problem = read_json(response).await.unwrap_or_default();
     let said = problem["detail"].as_str().or_else(|| problem["title"].as_str());
-    let reason = said.or(status.canonical_reason()).unwrap_or("no reason given");
+    let mut reason = said
+        .or(status.canonical_reason())
+        .unwrap_or("no reason given")
+        .to_owned();
+    for violation in problem["errors"].as_array().into_iter().flatten() {
+        let text = |name: &str| violation[name].as_str().unwrap_or_default();
+        reason = format!("{reason}; {} {}", text("pointer"), text("message"));
+    }
     Failure::Failed(match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             format!("the host refuses the operator token: {reason}; is --data the data directory of this host?")
@@ -153,6 +183,9 @@ async fn refusal(response: Response<Incoming>) -> Failure {
 }
 
 async fn read_json(response: Response<Incoming>) -> Result<Value, Failure> {
+    if response.status() == StatusCode::NO_CONTENT {
+        return Ok(Value::Null);
+    }
     let body = response
         .into_body()
         .collect()

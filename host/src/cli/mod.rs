@@ -1,5 +1,6 @@
 //! The commands, one file each. They print results on stdout and everything else on stderr.
 
+mod account;
 mod admin;
 mod backup;
 mod check;
@@ -9,6 +10,7 @@ mod export;
 mod failure;
 mod import;
 mod options;
+mod outbox;
 mod output;
 mod reload;
 mod restore;
@@ -58,6 +60,8 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Reload(reload::Reload),
+    Account(account::Account),
+    Outbox(outbox::Outbox),
     /// Compile a component from stdin to stdout: what the host starts to compile a plugin within limits
     #[command(hide = true)]
     Compile,
@@ -77,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Backup(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Reload(command) => command.run(),
+        Command::Account(command) => command.run(),
+        Command::Outbox(command) => command.run(),
         Command::Compile => return crate::sandbox::compile::child_main(),
     };
     done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)

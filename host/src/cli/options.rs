@@ -12,10 +12,10 @@ use crate::config::{self, Config};
 #[derive(Args, Clone)]
 pub(super) struct Files {
     /// The configuration [default: ./portcullis.toml, where there is one]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// The data directory [default: `[data] directory` of the configuration, or else ./data]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
 }
 

@@ -21,7 +21,14 @@ pub(super) enum Format {
 #[derive(clap::Args)]
 pub(super) struct Output {
     /// How to print the result
-    #[arg(short = 'o', long = "output", value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        global = true
+    )]
     format: Format,
 }
 

@@ -34,6 +34,7 @@ use std::time::Duration;
 pub use body::Chunks;
 pub use listener::{ListenerFailed, bind, serve};
 pub use render::document as document_text;
+pub use routes::accounts::described as account_value;
 pub use routes::admin::{AdminActions, AdminError};
 
 use crate::accounts::Accounts;

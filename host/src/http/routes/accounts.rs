@@ -167,7 +167,7 @@ fn parsed(id: &str) -> Result<Uuid, Problem> {
 }
 
 /// An account, as an operator sees it.
-fn described(account: &Account) -> Value {
+pub fn described(account: &Account) -> Value {
     let mut described = auth::account(account);
     described["locked"] = account.is_locked.into();
     described
