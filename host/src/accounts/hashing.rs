@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use data_encoding::BASE64_NOPAD;
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::error::Error;
 use crate::config::Hashing;
 
+/// What argon2 hashes have, here and by default.
+const SALT_BYTES: usize = 16;
+const HASH_BYTES: usize = 32;
 /// How many wait for each one that is being hashed, before more are refused.
 const WAITING_PER_PLACE: u32 = 64;
 
@@ -44,7 +48,7 @@ impl Hasher {
         let params = Params::new(hashing.memory_kib, hashing.iterations, hashing.lanes, None)
             .map_err(|error| format!("[accounts.hashing]: {error}"))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = hash(&argon2, "nobody").map_err(|error| error.to_string())?;
+        let nobody = nobodys(hashing)?;
         Ok(Self {
             argon2,
             nobody,
@@ -132,6 +136,23 @@ fn normalised(password: &str) -> String {
     password.nfkc().collect()
 }
 
+/// A hash that no password has. Nothing is hashed for it: a start should not wait for that, nor keep the memory.
+fn nobodys(hashing: &Hashing) -> Result<String, String> {
+    let mut random = [0; SALT_BYTES + HASH_BYTES];
+    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+    let (salt, hash) = random.split_at(SALT_BYTES);
+    let [salt, hash] = [salt, hash].map(|bytes| BASE64_NOPAD.encode(bytes));
+    let Hashing {
+        memory_kib,
+        iterations,
+        lanes,
+        ..
+    } = hashing;
+    Ok(format!(
+        "$argon2id$v=19$m={memory_kib},t={iterations},p={lanes}${salt}${hash}"
+    ))
+}
+
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, Error> {
     argon2
         .hash_password(password.as_bytes())
@@ -171,6 +192,16 @@ mod tests {
             stored,
             "no salt"
         );
+    }
+
+    #[tokio::test]
+    async fn the_hash_of_nobody_has_the_form_of_others() {
+        let hasher = Hasher::new(&hashing(64)).unwrap();
+        let other = hasher.hash("", |_| Ok(())).await.unwrap();
+        let shape = |hash: &str| hash.split('$').map(str::len).collect::<Vec<_>>();
+        assert_eq!(shape(&hasher.nobody), shape(&other));
+        assert_eq!(hasher.nobody.split('$').nth(3), other.split('$').nth(3));
+        assert!(PasswordHash::new(&hasher.nobody).is_ok());
     }
 
     #[tokio::test]
