@@ -136,17 +136,18 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
         directory: config.data.directory.clone(),
         error,
     };
-    let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
-    let token = data.operator_token().map_err(about_data)?;
-    let cursors = Arc::new(Cursors::new(data.cursor_key().map_err(about_data)?));
-    let engine = open(&config.data, &data).map_err(about_data)?;
-
+    // First of all: a second host on the same ports makes no data directory of its own.
     let api = bind(config.server.listen, &config.server)?;
     let admin_api = bind(config.server.admin_listen, &config.server)?;
     let addresses = Addresses {
         api: local(&api, config.server.listen)?,
         admin: local(&admin_api, config.server.admin_listen)?,
     };
+
+    let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
+    let token = data.operator_token().map_err(about_data)?;
+    let cursors = Arc::new(Cursors::new(data.cursor_key().map_err(about_data)?));
+    let engine = open(&config.data, &data).map_err(about_data)?;
 
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -24,6 +24,7 @@ mod respond;
 mod router;
 mod routes;
 mod stack;
+mod throttle;
 mod trace;
 mod xml;
 
@@ -44,6 +45,7 @@ use crate::storage::clock::Clock;
 use crate::storage::outbox::Outbox;
 use identify::Identity;
 use patience::Unsent;
+use throttle::Throttle;
 
 /// What the handlers share.
 pub struct Http {
@@ -55,6 +57,7 @@ pub struct Http {
     clock: Arc<dyn Clock>,
     identity: Identity,
     unsent: Unsent,
+    throttle: Throttle,
     is_draining: AtomicBool,
 }
 
@@ -77,6 +80,7 @@ impl Http {
             clock,
             dispatch,
             unsent: Unsent::default(),
+            throttle: Throttle::default(),
             is_draining: AtomicBool::new(false),
         }
     }

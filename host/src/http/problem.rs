@@ -117,6 +117,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with(RETRY_AFTER, HeaderValue::from(retry_after_s))
     }
 
+    /// 429: less often.
+    pub(super) fn too_many_requests(retry_after_s: u32) -> Self {
+        let detail = "this is asked for too often from your network";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+            .with(RETRY_AFTER, HeaderValue::from(retry_after_s))
+    }
+
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.header = Some((name, value));
         self
