@@ -130,7 +130,7 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
         "request",
         "log",
     ] {
-        let shown = shown.split_once(&format!("[{section}]\n")).unwrap().1;
+        let shown = shown.split_once(&format!("[{section}]")).unwrap().1;
         for key in keys(section) {
             assert!(
                 shown.contains(&format!("\n{key} = ")),
