@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::error::Error;
+use super::password::MAX_CHARACTERS;
 use crate::config::Hashing;
 
 /// What argon2 hashes have, here and by default.
@@ -19,7 +20,7 @@ const HASH_BYTES: usize = 32;
 const WAITING_PER_PLACE: u32 = 64;
 
 /// The longest text that is taken for a password: the most characters of one, each of the most bytes.
-pub(super) const MAX_BYTES: usize = 256 * 4;
+const MAX_BYTES: usize = MAX_CHARACTERS * 4;
 
 /// Hashes and verifies passwords.
 pub(super) struct Hasher {

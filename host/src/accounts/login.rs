@@ -65,7 +65,7 @@ impl Accounts {
 
     /// Proves once more who acts, so that for a few minutes the session may do what is delicate.
     pub async fn reauthenticate(&self, identity: &Identity, password: &str) -> Result<(), Error> {
-        let (known, _, _) = self.acting(&mut self.begin(), identity).await?;
+        let (known, _, _) = store::again(|| async { self.acting(&mut self.begin(), identity).await }).await?;
         let verified = self.hasher.verify(password, known.password.as_deref()).await?;
         if verified == Verified::No {
             return Err(Error::BadCredentials);
@@ -121,10 +121,15 @@ impl Accounts {
 
     /// The account with an address.
     pub(super) async fn find(&self, address: &Address) -> Result<Option<Record>, Error> {
-        let mut work = self.begin();
-        match work.read(&keys::address(address.as_str())).await? {
-            Some(id) => work.read(&keys::record(id)).await,
-            None => Ok(None),
-        }
+        store::again(|| async {
+            let mut work = self.begin();
+            let known = match work.read(&keys::address(address.as_str())).await? {
+                Some(id) => work.read(&keys::record(id)).await?,
+                None => None,
+            };
+            work.commit().await?;
+            Ok(known)
+        })
+        .await
     }
 }

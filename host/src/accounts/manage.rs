@@ -83,13 +83,17 @@ impl Accounts {
         let mut work = self.begin();
         let after = after.map(keys::record);
         let rows = work.scan(&keys::records(), after.as_ref(), limit.min(MAX_PAGE)).await?;
+        work.commit().await?;
         let records = rows.into_iter().map(|(_, value)| store::decode::<Record>(&value));
         records.map(|record| Ok(record?.account)).collect()
     }
 
     /// An account by its id.
     pub async fn account(&self, id: Uuid) -> Result<Account, Error> {
-        Ok(self.record(&mut self.begin(), id).await?.account)
+        let mut work = self.begin();
+        let record = self.record(&mut work, id).await?;
+        work.commit().await?;
+        Ok(record.account)
     }
 
     /// An account by its address.

@@ -7,7 +7,7 @@ use super::error::Error;
 use crate::config::Passwords;
 
 /// The longest password, in characters: hashing any length would be work for an attacker to give.
-const MAX_CHARACTERS: usize = 256;
+pub(super) const MAX_CHARACTERS: usize = 256;
 /// How hard to guess it must be: more than 10^8 guesses for one who knows the person and the usual passwords.
 const LEAST: Score = Score::Three;
 

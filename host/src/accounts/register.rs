@@ -128,7 +128,7 @@ impl Accounts {
     /// Sets a new password, and ends all sessions of the account.
     pub async fn reset(&self, token: &str, new: &str) -> Result<(), Error> {
         let key = keys::link(&session::digest(token));
-        let mut record = self.resettable(&mut self.begin(), &key).await?;
+        let mut record = store::again(|| async { self.resettable(&mut self.begin(), &key).await }).await?;
         record.password = Some(self.hash_new(&record.account, new).await?);
         store::again(|| async {
             let mut work = self.begin();

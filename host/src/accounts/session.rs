@@ -120,10 +120,14 @@ impl Accounts {
 
     /// Whom the token of a session stands for; nobody once the session has ended, or the account is locked or gone.
     pub async fn identify(&self, token: &str) -> Result<Option<Identity>, Error> {
-        let now_ms = self.clock.now_ms();
         let digest = digest(token);
+        store::again(|| self.holder(&digest)).await
+    }
+
+    async fn holder(&self, digest: &[u8; 32]) -> Result<Option<Identity>, Error> {
+        let now_ms = self.clock.now_ms();
         let mut work = self.begin();
-        let Some(session) = work.read::<Session>(&keys::session(&digest)).await? else {
+        let Some(session) = work.read::<Session>(&keys::session(digest)).await? else {
             return Ok(None);
         };
         let record: Option<Record> = work.read(&keys::record(session.account)).await?;
@@ -135,7 +139,7 @@ impl Accounts {
                 seen_ms: now_ms,
                 ..session.clone()
             };
-            self.keep(&mut work, &digest, &seen)?;
+            self.keep(&mut work, digest, &seen)?;
             // What matters is that it was valid. Where it was ended meanwhile, the commit fails, and it stays ended.
             if let Err(error) = work.commit().await {
                 tracing::debug!(target: "accounts", %error, "it was not kept when a session was last seen");
@@ -149,12 +153,16 @@ impl Accounts {
 
     /// The sessions of an account, the oldest first.
     pub async fn sessions(&self, account: Uuid) -> Result<Vec<Session>, Error> {
-        let mut work = self.begin();
-        let mut sessions = Vec::new();
-        for (_, digest) in self.digests(&mut work, account).await? {
-            sessions.extend(work.read::<Session>(&keys::session(&digest)).await?);
-        }
-        Ok(sessions)
+        store::again(|| async {
+            let mut work = self.begin();
+            let mut sessions = Vec::new();
+            for (_, digest) in self.digests(&mut work, account).await? {
+                sessions.extend(work.read::<Session>(&keys::session(&digest)).await?);
+            }
+            work.commit().await?;
+            Ok(sessions)
+        })
+        .await
     }
 
     /// Ends a session of an account.

@@ -158,6 +158,27 @@ async fn when_a_session_was_last_seen_is_written_at_most_once_a_minute() {
     assert_eq!(sessions[0].seen_ms, fixture.clock.now_ms());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_session_that_is_used_by_many_requests_at_a_time_is_known_to_all_of_them() {
+    let fixture = Arc::new(Fixture::new());
+    fixture.account("ada@example.org").await;
+    let login = fixture.login("ada@example.org", PASSWORD).await.unwrap();
+    let token = login.token.reveal().to_owned();
+    for _ in 0..50 {
+        // Each of them finds that it is time to write when the session was last seen.
+        fixture.clock.advance(MINUTE_MS);
+        let requests: Vec<_> = (0..16)
+            .map(|_| {
+                let (fixture, token) = (Arc::clone(&fixture), token.clone());
+                tokio::spawn(async move { fixture.accounts.identify(&token).await })
+            })
+            .collect();
+        for request in requests {
+            assert!(matches!(request.await.unwrap(), Ok(Some(_))));
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_ended_session_is_no_longer_known_and_others_are() {
     let fixture = Fixture::new();

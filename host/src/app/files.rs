@@ -1,12 +1,11 @@
 //! The data directory: who may look into it, and the secrets that the host makes for itself.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The largest secret file that is read.
-const MAX_SECRET_BYTES: u64 = 4_096;
+use crate::config::read_secret;
 
 /// The data directory of a host.
 pub(super) struct DataDirectory(PathBuf);
@@ -61,23 +60,14 @@ impl DataDirectory {
     /// The content of a file that only its owner may read; `make` gives it where there is no file yet.
     fn secret(&self, name: &str, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
         let path = self.0.join(name);
-        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        match File::open(&path) {
-            Ok(file) => {
-                if file.metadata().map_err(about)?.permissions().mode() & 0o077 != 0 {
-                    let advice = format!("others may read this secret: run `chmod 600 {}`", path.display());
-                    return Err(about(io::Error::other(advice)));
-                }
-                let mut content = Vec::new();
-                file.take(MAX_SECRET_BYTES).read_to_end(&mut content).map_err(about)?;
-                Ok(content)
-            }
+        match read_secret(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let content = make()?;
+                let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
                 self.write(&path, &content).map_err(about)?;
                 Ok(content)
             }
-            Err(error) => Err(about(error)),
+            read => read,
         }
     }
 
@@ -111,6 +101,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn the_token_is_made_once_and_only_its_owner_may_read_it() {

@@ -10,6 +10,7 @@ mod plugins;
 mod reading;
 mod request;
 mod sandbox;
+mod secret;
 mod server;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use mail::Mail;
 pub use plugins::PluginConfig;
 pub use request::Request;
 pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
+pub use secret::read_secret;
 use serde::Deserialize;
 pub use server::Server;
 use toml::Spanned;

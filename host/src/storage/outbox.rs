@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::engine::{Direction, Engine, Key, MAX_SCAN_ROWS, Scan};
+use super::engine::{Direction, Engine, MAX_SCAN_ROWS, Scan};
 use super::keyspace::outbox as keys;
 use super::keyspace::outbox::Lane;
 use super::transaction::{Ended, Transaction};
@@ -184,15 +184,13 @@ impl Outbox {
             .await
     }
 
-    /// Up to `limit` entries that wait or are dead, behind one.
-    pub async fn list(&self, dead: bool, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Entry)>, Ended> {
+    /// Up to `limit` entries that wait or are dead.
+    pub async fn list(&self, dead: bool, limit: usize) -> Result<Vec<Entry>, Ended> {
         let range = if dead { keys::all_dead() } else { keys::all_waiting() };
-        let mut scan = Scan::first(range, limit.min(MAX_SCAN_ROWS));
-        scan.after = after.cloned();
-        let rows = self.engine.scan(&scan).await?.data;
-        rows.into_iter()
-            .map(|(key, row)| Ok((key, decode(&row.value)?)))
-            .collect()
+        let rows = self.engine.scan(&Scan::first(range, limit.min(MAX_SCAN_ROWS))).await?;
+        // What is told must stay true.
+        self.engine.durable(rows.applied).await?;
+        rows.data.into_iter().map(|(_, row)| decode(&row.value)).collect()
     }
 
     /// Has a dead letter tried again, at once and as often as a new one. False where there is none.

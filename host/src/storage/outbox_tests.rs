@@ -52,13 +52,11 @@ impl Fixture {
     }
 
     async fn waiting(&self) -> Vec<Entry> {
-        let rows = self.outbox.list(false, None, 100).await.unwrap();
-        rows.into_iter().map(|(_, entry)| entry).collect()
+        self.outbox.list(false, 100).await.unwrap()
     }
 
     async fn dead(&self) -> Vec<Entry> {
-        let rows = self.outbox.list(true, None, 100).await.unwrap();
-        rows.into_iter().map(|(_, entry)| entry).collect()
+        self.outbox.list(true, 100).await.unwrap()
     }
 }
 

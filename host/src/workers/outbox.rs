@@ -175,16 +175,16 @@ mod tests {
         let running = tokio::spawn(run(outbox.clone(), targets, clock));
         let (mut waiting, mut dead) = (Vec::new(), Vec::new());
         for _ in 0..1_000 {
-            waiting = outbox.list(false, None, 100).await.unwrap();
-            dead = outbox.list(true, None, 100).await.unwrap();
-            if waiting.len() == 1 && waiting[0].1.attempts > 0 && dead.len() == 1 {
+            waiting = outbox.list(false, 100).await.unwrap();
+            dead = outbox.list(true, 100).await.unwrap();
+            if waiting.len() == 1 && waiting[0].attempts > 0 && dead.len() == 1 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         running.abort();
-        assert_eq!((waiting.len(), waiting[0].1.key.as_str()), (1, "down"));
-        assert_eq!((dead.len(), dead[0].1.target.as_str()), (1, "none"));
+        assert_eq!((waiting.len(), waiting[0].key.as_str()), (1, "down"));
+        assert_eq!((dead.len(), dead[0].target.as_str()), (1, "none"));
         let done = target.0.lock().clone();
         assert_eq!(done.len(), 60);
         for lane in 0..20 {

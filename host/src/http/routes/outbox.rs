@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::admin::operator;
+use crate::dispatch::Failure;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::http::request::Request;
@@ -28,38 +29,27 @@ pub(in crate::http) async fn list(http: &Http, request: &Request) -> Result<Resp
             _ => return Err(bad("the only parameter is `state`")),
         };
     }
-    let rows = http.outbox.list(dead, None, MAX_ENTRIES).await.map_err(failed)?;
-    let items: Vec<Value> = rows.iter().map(|(_, entry)| described(entry)).collect();
+    let entries = http.outbox.list(dead, MAX_ENTRIES).await.map_err(failed)?;
+    let items: Vec<Value> = entries.iter().map(described).collect();
     respond::value(request.format, &json!({ "items": items })).await
 }
 
 /// `POST /admin/api/outbox/{id}/retry`
 pub(in crate::http) async fn retry(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
     operator(http, request).await?;
-    let done = http
-        .outbox
-        .retry(parsed(id)?, http.clock.now_ms())
-        .await
-        .map_err(failed)?;
-    if done {
-        Ok(respond::no_content())
-    } else {
-        Err(no_such_letter())
-    }
+    settled(http.outbox.retry(parsed(id)?, http.clock.now_ms()).await)
 }
 
 /// `DELETE /admin/api/outbox/{id}`
 pub(in crate::http) async fn drop(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
     operator(http, request).await?;
-    let done = http
-        .outbox
-        .drop(parsed(id)?, http.clock.now_ms())
-        .await
-        .map_err(failed)?;
-    if done {
-        Ok(respond::no_content())
-    } else {
-        Err(no_such_letter())
+    settled(http.outbox.drop(parsed(id)?, http.clock.now_ms()).await)
+}
+
+fn settled(done: Result<bool, Ended>) -> Result<Response<Body>, Problem> {
+    match done.map_err(failed)? {
+        true => Ok(respond::no_content()),
+        false => Err(no_such_letter()),
     }
 }
 
@@ -72,7 +62,13 @@ fn no_such_letter() -> Problem {
 }
 
 fn failed(ended: Ended) -> Problem {
-    crate::accounts::Error::from(ended).into()
+    tracing::error!(target: "outbox", %ended, "the outbox could not be read or written");
+    match ended {
+        Ended::Conflict(_) => Failure::Contention.into(),
+        Ended::Unavailable(_) => Failure::Unavailable.into(),
+        Ended::Unknown(_) => Failure::OutcomeUnknown.into(),
+        Ended::Full(_) | Ended::TooLarge(_) | Ended::Duplicate(_) => Problem::internal(),
+    }
 }
 
 /// An entry, as an operator sees it. What is in it may be for one person only, such as a link, so it is left out.

@@ -53,6 +53,7 @@ pub fn parse_session_of(key: &Key) -> Option<Uuid> {
 }
 
 /// All that is kept of accounts.
+#[cfg(test)]
 pub fn all() -> Range {
     prefix_range(key(ACCOUNT, &[]))
 }

@@ -19,8 +19,6 @@ use crate::config;
 use crate::storage::outbox::{Entry, Failed};
 use templates::{Rendered, Templates};
 
-/// The largest file that a password is read from.
-const MAX_PASSWORD_BYTES: u64 = 4_096;
 /// Hosts to which mail may go without encryption: it does not leave the machine.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -108,8 +106,7 @@ fn smtp(config: &config::Mail, server: &str) -> Result<AsyncSmtpTransport<Tokio1
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&encrypted(server))
         .map_err(|error| BadMail(format!("server: {error}")))?;
     if let (Some(username), Some(file)) = (&config.username, &config.password_file) {
-        let password =
-            password(file).map_err(|error| BadMail(format!("password_file: {}: {error}", file.display())))?;
+        let password = password(file).map_err(|error| BadMail(format!("password_file: {error}")))?;
         builder = builder.credentials(Credentials::new(username.clone(), password));
     }
     Ok(builder.build())
@@ -129,15 +126,6 @@ fn encrypted(server: &str) -> String {
 }
 
 fn password(file: &Path) -> io::Result<String> {
-    use std::io::Read as _;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let opened = fs::File::open(file)?;
-    if opened.metadata()?.permissions().mode() & 0o077 != 0 {
-        let advice = format!("others may read this secret: run `chmod 600 {}`", file.display());
-        return Err(io::Error::other(advice));
-    }
-    let mut text = String::new();
-    opened.take(MAX_PASSWORD_BYTES).read_to_string(&mut text)?;
+    let text = String::from_utf8(config::read_secret(file)?).map_err(io::Error::other)?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
