@@ -9,6 +9,7 @@
 //! assert_eq!(host.get(&made.location()).expect(200).json()["sku"], "lamp");
 //! ```
 
+mod accounts;
 mod answer;
 mod built;
 mod client;
@@ -18,6 +19,7 @@ mod plugin;
 mod random;
 mod setup;
 
+pub use accounts::{ANOTHER_PASSWORD, CHEAP_HASHING, PASSWORD};
 pub use answer::Answer;
 pub use built::{binary, repository, scratch};
 pub use client::{Client, Lost, Request};

@@ -39,6 +39,16 @@ impl Plugin {
         self
     }
 
+    /// The same plugin, whose only resource has these access words.
+    #[must_use]
+    pub fn allowing(self, access: &str) -> Self {
+        let file = self.source.join("plugin.toml");
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let words = text.lines().find(|line| line.starts_with("access = "));
+        let words = words.unwrap_or_else(|| panic!("{} has no access words", file.display()));
+        self.with(words, &format!("access = {access}"))
+    }
+
     /// The same plugin with more at the end of its `plugin.toml`.
     #[must_use]
     pub fn with_more(mut self, text: &str) -> Self {

@@ -1,35 +1,13 @@
 //! Accounts over HTTP: what somebody does with their own, and what an operator does with all of them.
 
-use portcullis_tests::{Answer, Client, Host};
+use portcullis_tests::{ANOTHER_PASSWORD, CHEAP_HASHING, Client, Host, PASSWORD};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "plover quartz ninety lamp";
-const ANOTHER: &str = "seventeen copper umbrellas";
-
-/// Argon2 as cheap as it gets: what is tested here is not how long hashing takes.
-const CHEAP: &str = "[accounts.hashing]\nmemory_kib = 128\niterations = 1\n";
-
 fn host() -> Host {
-    Host::init().with_plugins(["witness"]).with_config(CHEAP).start()
-}
-
-/// Makes an account; returns its id.
-fn account(host: &Host, email: &str, roles: &[&str]) -> String {
-    let new = json!({ "email": email, "password": PASSWORD, "roles": roles });
-    let made = host.admin().post("/admin/api/accounts", &new).expect(201).json();
-    made["id"].as_str().expect("an account has an id").to_owned()
-}
-
-fn login(host: &Host, email: &str, password: &str) -> Answer {
-    let credentials = json!({ "email": email, "password": password });
-    host.api().post("/auth/login", &credentials)
-}
-
-/// A client that is logged in.
-fn member(host: &Host, email: &str) -> Client {
-    let answer = login(host, email, PASSWORD).expect(200).json();
-    host.api()
-        .with_token(answer["token"].as_str().expect("a login gives a token"))
+    Host::init()
+        .with_plugins(["witness"])
+        .with_config(CHEAP_HASHING)
+        .start()
 }
 
 fn sessions(client: &Client) -> Vec<Value> {
@@ -40,8 +18,8 @@ fn sessions(client: &Client) -> Vec<Value> {
 #[test]
 fn one_who_logs_in_is_known_until_logging_out() {
     let host = host();
-    let id = account(&host, "ada@example.org", &["editor"]);
-    let answer = login(&host, "ADA@example.org", PASSWORD).expect(200);
+    let id = host.account("ada@example.org", &["editor"]);
+    let answer = host.login("ADA@example.org", PASSWORD).expect(200);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let answer = answer.json();
     assert_eq!(answer["account"]["id"], id.as_str());
@@ -59,8 +37,8 @@ fn one_who_logs_in_is_known_until_logging_out() {
 #[test]
 fn nobody_learns_from_a_login_who_has_an_account() {
     let host = host();
-    account(&host, "ada@example.org", &[]);
-    let id = account(&host, "eve@example.org", &[]);
+    host.account("ada@example.org", &[]);
+    let id = host.account("eve@example.org", &[]);
     let path = format!("/admin/api/accounts/{id}");
     host.admin()
         .request("PATCH", &path)
@@ -69,14 +47,14 @@ fn nobody_learns_from_a_login_who_has_an_account() {
         .send()
         .expect(200);
     let refusal = |email: &str, password: &str| {
-        let mut problem = login(&host, email, password).expect(401).problem();
+        let mut problem = host.login(email, password).expect(401).problem();
         problem
             .as_object_mut()
             .expect("a problem is an object")
             .remove("request_id");
         problem
     };
-    let wrong = refusal("ada@example.org", ANOTHER);
+    let wrong = refusal("ada@example.org", ANOTHER_PASSWORD);
     assert_eq!(wrong["code"], "bad_credentials");
     assert_eq!(refusal("bob@example.org", PASSWORD), wrong);
     assert_eq!(refusal("eve@example.org", PASSWORD), wrong);
@@ -86,12 +64,12 @@ fn nobody_learns_from_a_login_who_has_an_account() {
 #[test]
 fn sessions_are_listed_and_ended_by_their_owner_alone() {
     let host = host();
-    account(&host, "ada@example.org", &[]);
-    account(&host, "eve@example.org", &[]);
+    host.account("ada@example.org", &[]);
+    host.account("eve@example.org", &[]);
     let (phone, laptop, eve) = (
-        member(&host, "ada@example.org"),
-        member(&host, "ada@example.org"),
-        member(&host, "eve@example.org"),
+        host.member("ada@example.org"),
+        host.member("ada@example.org"),
+        host.member("eve@example.org"),
     );
     let of_phone = sessions(&phone);
     let current: Vec<bool> = of_phone.iter().map(|session| session["current"] == true).collect();
@@ -105,7 +83,7 @@ fn sessions_are_listed_and_ended_by_their_owner_alone() {
     laptop.get("/auth/me").expect(200);
     phone.delete(&laptops).expect(204);
     laptop.get("/auth/me").expect_problem(401, "unauthenticated");
-    let again = member(&host, "ada@example.org");
+    let again = host.member("ada@example.org");
     phone.delete("/auth/sessions").expect(204);
     again.get("/auth/me").expect_problem(401, "unauthenticated");
     assert_eq!(sessions(&phone).len(), 1);
@@ -115,29 +93,30 @@ fn sessions_are_listed_and_ended_by_their_owner_alone() {
 #[test]
 fn another_password_ends_the_other_sessions_and_must_be_hard_to_guess() {
     let host = host();
-    account(&host, "ada@example.org", &[]);
-    let (ada, other) = (member(&host, "ada@example.org"), member(&host, "ada@example.org"));
+    host.account("ada@example.org", &[]);
+    let (ada, other) = (host.member("ada@example.org"), host.member("ada@example.org"));
     let set = |new: &str| ada.post("/auth/password", &json!({ "new": new }));
     for weak in ["short", "passwordpassword", "ada@example.org"] {
         let problem = set(weak).expect(422).problem();
         assert_eq!(problem["errors"][0]["pointer"], "/password", "{problem}");
     }
-    set(ANOTHER).expect(204);
+    set(ANOTHER_PASSWORD).expect(204);
     other.get("/auth/me").expect_problem(401, "unauthenticated");
     ada.get("/auth/me").expect(200);
-    login(&host, "ada@example.org", PASSWORD).expect_problem(401, "bad_credentials");
-    login(&host, "ada@example.org", ANOTHER).expect(200);
+    host.login("ada@example.org", PASSWORD)
+        .expect_problem(401, "bad_credentials");
+    host.login("ada@example.org", ANOTHER_PASSWORD).expect(200);
     ada.post("/auth/reauthenticate", &json!({ "password": PASSWORD }))
         .expect_problem(401, "bad_credentials");
-    ada.post("/auth/reauthenticate", &json!({ "password": ANOTHER }))
+    ada.post("/auth/reauthenticate", &json!({ "password": ANOTHER_PASSWORD }))
         .expect(204);
 }
 
 #[test]
 fn sessions_survive_a_restart_and_a_kill() {
     let mut host = host();
-    account(&host, "ada@example.org", &[]);
-    let token = login(&host, "ada@example.org", PASSWORD).expect(200).json()["token"].clone();
+    host.account("ada@example.org", &[]);
+    let token = host.login("ada@example.org", PASSWORD).expect(200).json()["token"].clone();
     let token = token.as_str().expect("a token").to_owned();
     host.kill();
     host.restart();
@@ -147,12 +126,9 @@ fn sessions_survive_a_restart_and_a_kill() {
 #[test]
 fn accounts_are_for_the_operator_and_for_administrators() {
     let host = host();
-    account(&host, "root@example.org", &["admin"]);
-    let id = account(&host, "ada@example.org", &["editor"]);
-    let bearer = |email: &str| {
-        let token = login(&host, email, PASSWORD).expect(200).json()["token"].clone();
-        host.admin_as_anybody().with_token(token.as_str().expect("a token"))
-    };
+    host.account("root@example.org", &["admin"]);
+    let id = host.account("ada@example.org", &["editor"]);
+    let bearer = |email: &str| host.admin_as_anybody().with_token(&host.session(email));
     let (root, ada) = (bearer("root@example.org"), bearer("ada@example.org"));
     let (one, of_it) = (
         format!("/admin/api/accounts/{id}"),
@@ -186,7 +162,7 @@ fn accounts_are_for_the_operator_and_for_administrators() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let host = host();
-    account(&host, "ada@example.org", &[]);
+    host.account("ada@example.org", &[]);
     let make = |new: Value| host.admin().post("/admin/api/accounts", &new);
     make(json!({ "email": "ADA@example.org" })).expect_problem(409, "address_taken");
     for new in [
@@ -233,7 +209,7 @@ fn the_operator_makes_and_changes_accounts_of_a_host_that_runs_and_of_one_that_i
         let (email, line) = if is_running {
             ("ada@example.org", PASSWORD)
         } else {
-            ("eve@example.org", ANOTHER)
+            ("eve@example.org", ANOTHER_PASSWORD)
         };
         if !is_running {
             host.terminate();
@@ -271,8 +247,8 @@ fn the_operator_makes_and_changes_accounts_of_a_host_that_runs_and_of_one_that_i
         "{said}"
     );
     host.restart();
-    login(&host, "ada@example.org", PASSWORD).expect(200);
-    let eve = login(&host, "eve@example.org", ANOTHER).expect(200).json();
+    host.login("ada@example.org", PASSWORD).expect(200);
+    let eve = host.login("eve@example.org", ANOTHER_PASSWORD).expect(200).json();
     assert_eq!(eve["account"]["roles"], json!(["admin", "editor"]));
 }
 

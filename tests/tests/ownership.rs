@@ -1,29 +1,18 @@
 //! What belongs to an account, and what a role allows: through every route of a resource, for each kind of caller.
 
-use portcullis_tests::{Client, Host, Plugin};
+use portcullis_tests::{CHEAP_HASHING, Client, Host, Plugin};
 use serde_json::{Value, json};
-
-const PASSWORD: &str = "plover quartz ninety lamp";
-/// Argon2 as cheap as it gets: what is tested here is not how long hashing takes.
-const CHEAP: &str = "[accounts.hashing]\nmemory_kib = 128\niterations = 1\n";
-const SHIPPED: &str =
-    r#"access = { list = "anyone", read = "anyone", create = "operator", update = "operator", delete = "operator" }"#;
 
 /// A host whose products have these access words.
 fn host(access: &str) -> Host {
-    let catalog = Plugin::named("catalog").with(SHIPPED, &format!("access = {access}"));
-    Host::init().with_plugin(&catalog).with_config(CHEAP).start()
+    let catalog = Plugin::named("catalog").allowing(access);
+    Host::init().with_plugin(&catalog).with_config(CHEAP_HASHING).start()
 }
 
-/// A client that is logged in.
+/// A client of a new account that is logged in.
 fn member(host: &Host, email: &str, roles: &[&str]) -> Client {
-    let new = json!({ "email": email, "password": PASSWORD, "roles": roles });
-    host.admin().post("/admin/api/accounts", &new).expect(201);
-    let login = host
-        .api()
-        .post("/auth/login", &json!({ "email": email, "password": PASSWORD }));
-    host.api()
-        .with_token(login.expect(200).json()["token"].as_str().expect("a token"))
+    host.account(email, roles);
+    host.member(email)
 }
 
 fn product(sku: &str) -> Value {

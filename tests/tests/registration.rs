@@ -1,27 +1,17 @@
 //! Registering, confirming and resetting, with mails as files: what a person does, and what an attacker tries.
 
-use portcullis_tests::{Answer, Host};
+use portcullis_tests::{ANOTHER_PASSWORD, Answer, CHEAP_HASHING, Host, PASSWORD};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "plover quartz ninety lamp";
-const ANOTHER: &str = "seventeen copper umbrellas";
 const ADA: &str = "ada@example.org";
 
-/// Argon2 as cheap as it gets: what is tested here is not how long hashing takes.
-const CHEAP: &str = "[accounts.hashing]\nmemory_kib = 128\niterations = 1\n";
-
 fn host() -> Host {
-    Host::init().with_config(CHEAP).start()
+    Host::init().with_config(CHEAP_HASHING).start()
 }
 
 fn register(host: &Host, email: &str) -> Answer {
     let new = json!({ "email": email, "password": PASSWORD, "name": "Ada" });
     host.api().post("/auth/register", &new)
-}
-
-fn login(host: &Host, password: &str) -> Answer {
-    host.api()
-        .post("/auth/login", &json!({ "email": ADA, "password": password }))
 }
 
 fn forgot(host: &Host, email: &str) -> Answer {
@@ -42,7 +32,7 @@ fn a_registration_is_an_account_once_its_address_is_confirmed() {
     let host = host();
     let answer = register(&host, "Ada@Example.org").expect(201).json();
     assert_eq!(answer, json!({ "email": ADA, "verified": false }));
-    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
+    host.login(ADA, PASSWORD).expect_problem(401, "bad_credentials");
     let mail = host.mail_to(ADA, 1);
     assert_eq!(mail.subject, "Confirm your e-mail address");
     assert!(
@@ -56,7 +46,7 @@ fn a_registration_is_an_account_once_its_address_is_confirmed() {
         (&json!(ADA), &json!("Ada"), &json!([]))
     );
     verify(&host, &token).expect_problem(410, "link_spent");
-    login(&host, PASSWORD).expect(200);
+    host.login(ADA, PASSWORD).expect(200);
 }
 
 #[test]
@@ -85,20 +75,20 @@ fn whoever_confirms_first_has_the_address_and_the_others_have_nothing() {
     let host = host();
     register(&host, ADA).expect(201);
     let first = host.mail_to(ADA, 1).token();
-    let other = json!({ "email": ADA, "password": ANOTHER });
+    let other = json!({ "email": ADA, "password": ANOTHER_PASSWORD });
     host.api().post("/auth/register", &other).expect(201);
     let second = host.mail_to(ADA, 2).token();
     verify(&host, &second).expect(200);
     verify(&host, &first).expect_problem(409, "address_taken");
-    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
-    login(&host, ANOTHER).expect(200);
+    host.login(ADA, PASSWORD).expect_problem(401, "bad_credentials");
+    host.login(ADA, ANOTHER_PASSWORD).expect(200);
 }
 
 #[test]
 fn a_forgotten_password_is_reset_once_and_all_sessions_end() {
     let host = host();
     registered(&host);
-    let token = login(&host, PASSWORD).expect(200).json()["token"].clone();
+    let token = host.login(ADA, PASSWORD).expect(200).json()["token"].clone();
     let ada = host.api().with_token(token.as_str().expect("a token"));
     forgot(&host, ADA).expect(204);
     let first = host.mail_to(ADA, 2).token();
@@ -109,13 +99,13 @@ fn a_forgotten_password_is_reset_once_and_all_sessions_end() {
             .post("/auth/password/reset", &json!({ "token": token, "new": new }))
     };
     reset(&second, "short").expect_problem(422, "invalid");
-    reset(&second, ANOTHER).expect(204);
-    reset(&second, ANOTHER).expect_problem(410, "link_spent");
+    reset(&second, ANOTHER_PASSWORD).expect(204);
+    reset(&second, ANOTHER_PASSWORD).expect_problem(410, "link_spent");
     // The other link was for the password of before.
     reset(&first, PASSWORD).expect_problem(410, "link_spent");
     ada.get("/auth/me").expect_problem(401, "unauthenticated");
-    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
-    login(&host, ANOTHER).expect(200);
+    host.login(ADA, PASSWORD).expect_problem(401, "bad_credentials");
+    host.login(ADA, ANOTHER_PASSWORD).expect(200);
     assert_eq!(host.mail_to(ADA, 4).subject, "Your password was changed");
     for forged in ["", "pcl_", "pcs_x", &first[..first.len() - 1]] {
         reset(forged, PASSWORD).expect_problem(410, "link_spent");
@@ -141,18 +131,18 @@ fn nobody_is_flooded_with_mail_that_others_ask_for() {
 #[test]
 fn where_registration_is_closed_only_the_operator_makes_accounts() {
     let host = Host::init()
-        .with_config(&format!("[accounts]\nregistration = \"closed\"\n{CHEAP}"))
+        .with_config(&format!("[accounts]\nregistration = \"closed\"\n{CHEAP_HASHING}"))
         .start();
     register(&host, ADA).expect_problem(403, "registration_closed");
     let new = json!({ "email": ADA, "password": PASSWORD });
     host.admin().post("/admin/api/accounts", &new).expect(201);
-    login(&host, PASSWORD).expect(200);
+    host.login(ADA, PASSWORD).expect(200);
 }
 
 #[test]
 fn a_mail_server_that_is_down_loses_nothing_and_a_kill_neither() {
     // Nobody listens on port 1 of the loopback.
-    let config = format!("{CHEAP}[mail]\nserver = \"smtp://127.0.0.1:1\"\n");
+    let config = format!("{CHEAP_HASHING}[mail]\nserver = \"smtp://127.0.0.1:1\"\n");
     let mut host = Host::init().with_config(&config).start();
     register(&host, ADA).expect(201);
     let waiting = |host: &Host| -> Vec<Value> {
@@ -169,7 +159,7 @@ fn a_mail_server_that_is_down_loses_nothing_and_a_kill_neither() {
     assert!(!entry.to_string().contains("pcl_"), "a link is shown: {entry}");
     host.kill();
     // The server is back, as files.
-    std::fs::write(host.setup().config(), CHEAP).expect("the configuration can be written");
+    std::fs::write(host.setup().config(), CHEAP_HASHING).expect("the configuration can be written");
     host.restart();
     let mail = host.mail_to(ADA, 1);
     verify(&host, &mail.token()).expect(200);
@@ -196,7 +186,7 @@ fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
     );
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     assert!(page.text().contains(&format!("value=\"{token}\"")), "{}", page.text());
-    login(&host, PASSWORD).expect_problem(401, "bad_credentials");
+    host.login(ADA, PASSWORD).expect_problem(401, "bad_credentials");
 
     let press = |path: &str, form: String| {
         host.api()
@@ -207,7 +197,7 @@ fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
     };
     let done = press("/account/verify", format!("token={token}")).expect(200);
     assert!(done.text().contains("The address is confirmed"), "{}", done.text());
-    login(&host, PASSWORD).expect(200);
+    host.login(ADA, PASSWORD).expect(200);
     assert!(
         press("/account/verify", format!("token={token}"))
             .expect(410)
@@ -219,9 +209,9 @@ fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
     let token = host.mail_to(ADA, 2).token();
     let weak = press("/account/reset", format!("token={token}&new=passwordpassword")).expect(422);
     assert!(weak.text().contains("too easy to guess"), "{}", weak.text());
-    let new = ANOTHER.replace(' ', "+");
+    let new = ANOTHER_PASSWORD.replace(' ', "+");
     press("/account/reset", format!("token={token}&new={new}")).expect(200);
-    login(&host, ANOTHER).expect(200);
+    host.login(ADA, ANOTHER_PASSWORD).expect(200);
 }
 
 #[test]

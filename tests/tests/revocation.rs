@@ -3,38 +3,21 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use portcullis_tests::{Client, Host, Plugin};
+use portcullis_tests::{ANOTHER_PASSWORD, CHEAP_HASHING, Client, Host, PASSWORD, Plugin};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "plover quartz ninety lamp";
-const ANOTHER: &str = "seventeen copper umbrellas";
 const ADA: &str = "ada@example.org";
-/// Argon2 as cheap as it gets: what is tested here is not how long hashing takes.
-const CHEAP: &str = "[accounts.hashing]\nmemory_kib = 128\niterations = 1\n";
-const SHIPPED: &str =
-    r#"access = { list = "anyone", read = "anyone", create = "operator", update = "operator", delete = "operator" }"#;
 
 fn host() -> Host {
-    let edited = r#"access = { list = "anyone", read = "anyone", create = "role:editor" }"#;
-    let catalog = Plugin::named("catalog").with(SHIPPED, edited);
-    Host::init().with_plugin(&catalog).with_config(CHEAP).start()
+    let access = r#"{ list = "anyone", read = "anyone", create = "role:editor" }"#;
+    let catalog = Plugin::named("catalog").allowing(access);
+    Host::init().with_plugin(&catalog).with_config(CHEAP_HASHING).start()
 }
 
 /// An account that is logged in: its path in the admin API, and its token.
 fn account(host: &Host, roles: &[&str]) -> (String, String) {
-    let new = json!({ "email": ADA, "password": PASSWORD, "roles": roles });
-    let made = host.admin().post("/admin/api/accounts", &new).expect(201).json();
-    let path = format!("/admin/api/accounts/{}", made["id"].as_str().expect("an id"));
-    let login = login(host, PASSWORD);
-    (
-        path,
-        login.expect(200).json()["token"].as_str().expect("a token").to_owned(),
-    )
-}
-
-fn login(host: &Host, password: &str) -> portcullis_tests::Answer {
-    host.api()
-        .post("/auth/login", &json!({ "email": ADA, "password": password }))
+    let id = host.account(ADA, roles);
+    (format!("/admin/api/accounts/{id}"), host.session(ADA))
 }
 
 /// A request whose last byte is still to come.
@@ -85,24 +68,21 @@ fn settle(host: &Host) {
 fn a_password_is_not_set_through_a_session_that_has_ended_meanwhile() {
     let host = host();
     let (path, token) = account(&host, &[]);
-    let open = |token: &str| Open::post(host.api(), "/auth/password", token, &json!({ "new": ANOTHER }));
+    let open = |token: &str| Open::post(host.api(), "/auth/password", token, &json!({ "new": ANOTHER_PASSWORD }));
 
     let request = open(&token);
     settle(&host);
     host.admin().delete(&format!("{path}/sessions")).expect(204);
     assert_eq!(request.finish(), 401);
 
-    let token = login(&host, PASSWORD).expect(200).json()["token"]
-        .as_str()
-        .expect("a token")
-        .to_owned();
+    let token = host.session(ADA);
     let request = open(&token);
     settle(&host);
     host.admin().patch(&path, &json!({ "locked": true })).expect(200);
     assert_eq!(request.finish(), 401);
     host.admin().patch(&path, &json!({ "locked": false })).expect(200);
-    login(&host, ANOTHER).expect_problem(401, "bad_credentials");
-    login(&host, PASSWORD).expect(200);
+    host.login(ADA, ANOTHER_PASSWORD).expect_problem(401, "bad_credentials");
+    host.login(ADA, PASSWORD).expect(200);
 }
 
 #[test]
