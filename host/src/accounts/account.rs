@@ -27,11 +27,24 @@ pub struct Account {
 }
 
 impl Account {
+    /// A new account without roles.
+    pub(super) fn new(address: Address, name: Option<String>, now_ms: u64) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            address,
+            name,
+            roles: BTreeSet::new(),
+            is_locked: false,
+            created_ms: now_ms,
+        }
+    }
+
     /// As far as policy needs to know it.
     pub fn for_policy(&self) -> policy::Account {
         policy::Account {
             id: self.id,
             roles: Arc::from_iter(self.roles.iter().cloned()),
+            limits: None,
         }
     }
 }
@@ -43,4 +56,32 @@ pub(super) struct Record {
     pub(super) account: Account,
     /// A PHC string; without one nobody logs in with a password.
     pub(super) password: Option<String>,
+    /// Whether the password is only long enough with a second factor.
+    #[serde(default)]
+    pub(super) is_short: bool,
+}
+
+/// The hash of a new password.
+#[derive(Clone, Debug)]
+pub(super) struct NewPassword {
+    /// A PHC string.
+    pub(super) hash: String,
+    /// Whether it is only long enough with a second factor.
+    pub(super) is_short: bool,
+}
+
+impl Record {
+    /// Without a password.
+    pub(super) fn of(account: Account) -> Self {
+        Self {
+            account,
+            password: None,
+            is_short: false,
+        }
+    }
+
+    pub(super) fn set_password(&mut self, new: NewPassword) {
+        self.password = Some(new.hash);
+        self.is_short = new.is_short;
+    }
 }

@@ -10,6 +10,21 @@ pub enum Error {
     /// The address or the password is wrong, or the account may not log in: nobody is told which.
     #[error("the address or the password is wrong")]
     BadCredentials,
+    /// The code of a second factor is wrong, or was used before.
+    #[error("the code is wrong or was used before")]
+    BadCode,
+    /// A login that waited for a second factor waits no more.
+    #[error("this login waits no more; begin again with the password")]
+    ChallengeSpent,
+    /// It was tried too often of late.
+    #[error("this was tried too often of late; wait, or use a link from a mail")]
+    TooManyAttempts {
+        /// When it may be tried again, in seconds.
+        retry_after_s: u32,
+    },
+    /// It does not go with how things are; the text says what to do.
+    #[error("{0}")]
+    Conflict(&'static str),
     /// The session was ended meanwhile, or its account locked.
     #[error("the session has ended")]
     SessionEnded,

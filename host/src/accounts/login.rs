@@ -3,101 +3,196 @@
 use std::str::FromStr as _;
 
 use super::account::{Account, Record};
+use super::activity::{Act, Event, Subject};
 use super::address::Address;
+use super::challenge::Challenge;
 use super::error::Error;
+use super::factor::Code;
 use super::hashing::Verified;
+use super::method::Method;
 use super::session::{Client, Session, Token};
 use super::store::{self, Work};
 use super::{Accounts, Identity};
 use crate::storage::keyspace::accounts as keys;
 
-/// What a login comes to.
+/// A session that begins.
 #[derive(Debug)]
 pub struct Login {
     /// Who logged in.
     pub account: Account,
-    /// The session that begins.
+    /// The session.
     pub session: Session,
     /// Its secret, which is shown this once.
     pub token: Token,
 }
 
+/// What a proved first factor comes to.
+#[derive(Debug)]
+pub enum LoggedIn {
+    /// A session.
+    Session(Box<Login>),
+    /// A question for a second factor.
+    SecondFactor(Challenge),
+}
+
+/// What somebody proves with that they are still the one who has logged in.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'p> {
+    /// The password.
+    Password(&'p str),
+    /// A code of the second factor.
+    Code(Method, &'p str),
+}
+
 impl Accounts {
-    /// Begins a session for one who knows the password. Whatever is wrong, a password is verified once and the answer is
-    /// the same: nobody learns so who has an account.
-    pub async fn login(&self, address: &str, password: &str, client: &Client) -> Result<Login, Error> {
+    /// Logs in one who knows the password. Whatever is wrong, a password is verified once, as much is written, and the
+    /// answer is the same: nobody learns so who has an account.
+    pub async fn login(&self, address: &str, password: &str, client: &Client) -> Result<LoggedIn, Error> {
         let known = match Address::from_str(address) {
             Ok(address) => self.find(&address).await?,
             Err(_) => None,
         };
+        let subject = known.as_ref().map_or_else(
+            || Subject::stranger(address),
+            |known| Subject::Account(known.account.clone()),
+        );
+        let is_familiar = self.knows_network(subject.id(), client).await?;
+        self.attempts.login(subject.id(), client, is_familiar)?;
         let stored = known
             .as_ref()
             .filter(|known| !known.account.is_locked)
             .and_then(|known| known.password.as_deref());
         let verified = self.hasher.verify(password, stored).await?;
         let Some(known) = known.filter(|_| verified != Verified::No) else {
+            self.note_failure(&subject, (Act::Login, Method::Password), client)
+                .await?;
             return Err(Error::BadCredentials);
         };
-        store::again(|| self.begin_session(&known, &verified, client)).await
+        store::again(|| async {
+            let mut work = self.begin();
+            let record: Option<Record> = work.read(&keys::record(known.account.id)).await?;
+            // What was verified a moment ago may have been taken back meanwhile.
+            let record = record.filter(|record| !record.account.is_locked && record.password == known.password);
+            let mut record = record.ok_or(Error::BadCredentials)?;
+            if let Verified::Outdated(renewed) = &verified {
+                record.password = Some(renewed.clone());
+                work.write(keys::record(record.account.id), &record, None)?;
+            }
+            let passed = self.pass(&mut work, &record, Method::Password, client).await?;
+            work.commit().await?;
+            Ok(passed)
+        })
+        .await
     }
 
-    async fn begin_session(&self, known: &Record, verified: &Verified, client: &Client) -> Result<Login, Error> {
-        let mut work = self.begin();
-        let mut record = self.record(&mut work, known.account.id).await?;
-        // What was verified a moment ago may have been taken back meanwhile.
-        if record.account.is_locked || record.password != known.password {
-            return Err(Error::BadCredentials);
-        }
-        if let Verified::Outdated(renewed) = verified {
-            record.password = Some(renewed.clone());
-            work.write(keys::record(record.account.id), &record, None)?;
-        }
-        let now_ms = self.clock.now_ms();
-        let session = Session::new(record.account.id, client.clone(), now_ms, &self.config.sessions);
-        let token = self.add_session(&mut work, &session).await?;
-        work.commit().await?;
+    /// Begins a session for one who has proved all that is asked for.
+    pub(super) async fn start_session(
+        &self,
+        work: &mut Work,
+        account: &Account,
+        last: Method,
+        client: &Client,
+    ) -> Result<Login, Error> {
+        let session = Session::new(account.id, client.clone(), self.clock.now_ms(), &self.config.sessions);
+        let token = self.add_session(work, &session).await?;
+        self.note_login(work, account, (last, session.id), client).await?;
         Ok(Login {
-            account: record.account,
+            account: account.clone(),
             session,
             token,
         })
     }
 
-    /// Proves once more who acts, so that for a few minutes the session may do what is delicate.
-    pub async fn reauthenticate(&self, identity: &Identity, password: &str) -> Result<(), Error> {
-        let (known, _, _) = store::again(|| async { self.acting(&mut self.begin(), identity).await }).await?;
-        let verified = self.hasher.verify(password, known.password.as_deref()).await?;
-        if verified == Verified::No {
-            return Err(Error::BadCredentials);
+    /// Proves once more who acts, so that for a few minutes the session may do what is delicate. It has another token then.
+    pub async fn reauthenticate(&self, identity: &Identity, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
+        let (known, ..) = store::again(|| async { self.acting(&mut self.begin(), identity).await }).await?;
+        let subject = Subject::Account(known.account.clone());
+        self.attempts.login(known.account.id, client, true)?;
+        let verified = match proof {
+            Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,
+            Proof::Code(..) => self.attempts.code(known.account.id).map(|()| true)?,
+        };
+        let login = match verified {
+            true => store::again(|| self.prove(identity, &known, proof, client)).await?,
+            false => None,
+        };
+        let method = match proof {
+            Proof::Password(_) => Method::Password,
+            Proof::Code(method, _) => method,
+        };
+        if login.is_none() {
+            self.note_failure(&subject, (Act::Reauthentication, method), client)
+                .await?;
         }
-        store::again(|| async {
-            let mut work = self.begin();
-            let (record, digest, mut session) = self.acting(&mut work, identity).await?;
-            if record.password != known.password {
-                return Err(Error::BadCredentials);
-            }
-            session.proved_ms = self.clock.now_ms();
-            self.keep(&mut work, &digest, &session)?;
-            work.commit().await
+        login.ok_or(match proof {
+            Proof::Password(_) => Error::BadCredentials,
+            Proof::Code(..) => Error::BadCode,
         })
-        .await
+    }
+
+    async fn prove(
+        &self,
+        identity: &Identity,
+        known: &Record,
+        proof: Proof<'_>,
+        client: &Client,
+    ) -> Result<Option<Login>, Error> {
+        let mut work = self.begin();
+        let (record, digest, mut session) = self.acting(&mut work, identity).await?;
+        let account = record.account;
+        let now_ms = self.clock.now_ms();
+        let method = match proof {
+            Proof::Password(_) if record.password != known.password => return Ok(None),
+            Proof::Password(_) => Method::Password,
+            Proof::Code(method, text) => {
+                let mut factors = self.factors(&mut work, account.id).await?;
+                let code = Code {
+                    account: account.id,
+                    method,
+                    text,
+                    now_ms,
+                };
+                if !factors.take(&self.secrets.seeds, &code)? {
+                    return Ok(None);
+                }
+                work.write(keys::factors(account.id), &factors, None)?;
+                method
+            }
+        };
+        session.proved_ms = now_ms;
+        let token = self.renew_token(&mut work, &digest, &session)?;
+        let event = Event::new(Act::Reauthentication, Some(method), true, client, now_ms);
+        self.note(&mut work, account.id, &event)?;
+        work.commit().await?;
+        Ok(Some(Login {
+            account,
+            session,
+            token,
+        }))
     }
 
     /// Sets another password, and ends the other sessions of the account. It must have been proved a short while ago who
-    /// acts.
-    pub async fn change_password(&self, identity: &Identity, new: &str) -> Result<(), Error> {
+    /// acts. The session has another token then.
+    pub async fn change_password(&self, identity: &Identity, new: &str, client: &Client) -> Result<Login, Error> {
         self.require_recent(identity)?;
         let hash = self.hash_new(&identity.account, new).await?;
         store::again(|| async {
             let mut work = self.begin();
             // Much may have happened while the password was sent and hashed.
-            let (mut record, _, session) = self.acting(&mut work, identity).await?;
+            let (mut record, digest, session) = self.acting(&mut work, identity).await?;
             if !session.is_recent(self.clock.now_ms(), &self.config.sessions) {
                 return Err(Error::NotRecent);
             }
-            record.password = Some(hash.clone());
-            self.set_password(&mut work, &record, Some(session.id)).await?;
-            work.commit().await
+            self.put_password(&mut work, &mut record, &hash).await?;
+            let done = (Act::PasswordChanged, Some(session.id));
+            self.set_password(&mut work, &record, done, client).await?;
+            let token = self.renew_token(&mut work, &digest, &session)?;
+            work.commit().await?;
+            Ok(Login {
+                account: record.account,
+                session,
+                token,
+            })
         })
         .await
     }
@@ -111,6 +206,15 @@ impl Accounts {
         let record: Option<Record> = work.read(&keys::record(account)).await?;
         let record = record.filter(|record| !record.account.is_locked);
         Ok((record.ok_or(Error::SessionEnded)?, digest, session))
+    }
+
+    /// The account of one who acts and has proved a short while ago who they are.
+    pub(super) async fn acting_recently(&self, work: &mut Work, identity: &Identity) -> Result<Record, Error> {
+        let (record, _, session) = self.acting(work, identity).await?;
+        match session.is_recent(self.clock.now_ms(), &self.config.sessions) {
+            true => Ok(record),
+            false => Err(Error::NotRecent),
+        }
     }
 
     /// Checks that it was proved a short while ago who acts.

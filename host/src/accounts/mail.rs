@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Account;
 use super::address::Address;
 use super::error::Error;
+use super::session::Client;
 use super::store::Work;
 use crate::storage::keyspace::accounts as keys;
 use crate::storage::outbox::Entry;
@@ -22,6 +24,26 @@ pub struct Mail {
     pub about: About,
     /// What the person is to open, and for how long that does something.
     pub link: Option<Link>,
+    /// A code that is to be typed.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Where what the mail is about came from.
+    #[serde(default)]
+    pub client: Option<Client>,
+}
+
+impl Mail {
+    /// A mail to the owner of an account.
+    pub(super) fn to(account: &Account, about: About, link: Option<Link>) -> Self {
+        Self {
+            to: account.address.clone(),
+            name: account.name.clone(),
+            about,
+            link,
+            code: None,
+            client: None,
+        }
+    }
 }
 
 /// What a mail is about; each has templates of this name.
@@ -36,6 +58,14 @@ pub enum About {
     Reset,
     /// The account has another password.
     PasswordChanged,
+    /// Somebody has logged in from a new device or network.
+    NewLogin,
+    /// Somebody has failed to log in many times.
+    ManyFailures,
+    /// The account has another second factor, or none any more.
+    FactorChanged,
+    /// A login waits for a code.
+    Code,
 }
 
 /// A link in a mail.

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Accounts;
 use super::account::{Account, Record};
 use super::address::Address;
+use super::audit::By;
 use super::error::Error;
+use super::sealing;
 use super::store::{self, Work};
 use crate::capabilities::model::Violation;
 use crate::manifest::is_role_name;
@@ -44,24 +47,22 @@ pub struct Change {
 
 impl Accounts {
     /// Makes an account.
-    pub async fn create(&self, new: NewAccount) -> Result<Account, Error> {
+    pub async fn create(&self, new: NewAccount, by: &By) -> Result<Account, Error> {
         let account = Account {
-            id: Uuid::now_v7(),
-            address: new.address,
-            name: new.name,
             roles: new.roles,
-            is_locked: false,
-            created_ms: self.clock.now_ms(),
+            ..Account::new(new.address, new.name, self.clock.now_ms())
         };
         check(&account)?;
-        let password = match &new.password {
-            Some(password) => Some(self.hash_new(&account, password).await?),
-            None => None,
-        };
-        let record = Record { account, password };
+        let mut record = Record::of(account);
+        if let Some(password) = &new.password {
+            record.set_password(self.hash_alone(&record.account, password).await?);
+        }
         store::again(|| async {
             let mut work = self.begin();
             self.add(&mut work, &record).await?;
+            let detail = json!({ "roles": record.account.roles });
+            self.audit_detail(&mut work, by, ("account.create", Some(&record.account)), detail)
+                .await?;
             work.commit().await
         })
         .await?;
@@ -75,6 +76,8 @@ impl Accounts {
             return Err(Error::AddressTaken);
         }
         work.write(address, &record.account.id, None)?;
+        work.write(keys::personal_key(record.account.id), &sealing::random_key()?, None)?;
+        self.note_administrator(work, &record.account)?;
         work.write(keys::record(record.account.id), record, None)
     }
 
@@ -103,10 +106,11 @@ impl Accounts {
     }
 
     /// Changes an account; the next request of each of its sessions has the new roles, and none once it is locked.
-    pub async fn change(&self, id: Uuid, change: &Change) -> Result<Account, Error> {
+    pub async fn change(&self, id: Uuid, change: &Change, by: &By) -> Result<Account, Error> {
         store::again(|| async {
             let mut work = self.begin();
             let mut record = self.record(&mut work, id).await?;
+            let before = record.account.clone();
             if let Some(roles) = &change.roles {
                 record.account.roles.clone_from(roles);
             }
@@ -118,8 +122,32 @@ impl Accounts {
                 self.end_all(&mut work, id, None).await?;
             }
             work.write(keys::record(id), &record, None)?;
+            self.note_administrator(&mut work, &record.account)?;
+            if before != record.account {
+                let detail = json!({
+                    "roles": { "before": before.roles, "after": record.account.roles },
+                    "locked": { "before": before.is_locked, "after": record.account.is_locked },
+                });
+                self.audit_detail(&mut work, by, ("account.change", Some(&record.account)), detail)
+                    .await?;
+            }
             work.commit().await?;
             Ok(record.account)
+        })
+        .await
+    }
+}
+
+impl Accounts {
+    /// Ends all sessions of somebody's account.
+    pub async fn end_sessions_of(&self, id: Uuid, by: &By) -> Result<(), Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            let record = self.record(&mut work, id).await?;
+            self.end_all(&mut work, id, None).await?;
+            self.audit(&mut work, by, "account.end-sessions", Some(&record.account))
+                .await?;
+            work.commit().await
         })
         .await
     }

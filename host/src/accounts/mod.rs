@@ -1,16 +1,26 @@
 //! Accounts: who somebody is, and how that is proved. It knows no HTTP.
 
 mod account;
+mod activity;
 mod address;
+mod attempts;
+mod audit;
+mod challenge;
+mod erase;
 mod error;
+mod factor;
 mod hashing;
 mod login;
 mod mail;
 mod manage;
+mod method;
 mod password;
 mod register;
+mod sealing;
 mod session;
+mod setup;
 mod store;
+mod token;
 
 #[cfg(test)]
 mod tests;
@@ -20,16 +30,25 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use account::Account;
+pub use activity::{Act, Event, MAX_EVENTS};
 pub use address::{Address, NoAddress};
+pub use audit::By;
+pub use challenge::Challenge;
+pub use erase::{Receipt, ReceiptKey, Removed, Signed, Traces};
 pub use error::Error;
-pub use login::Login;
+pub use factor::Offer;
+pub use login::{LoggedIn, Login, Proof};
 pub use mail::{About, Link, MAIL, Mail};
 pub use manage::{Change, MAX_PAGE, NewAccount};
+pub use method::Method;
+pub use sealing::SeedKeys;
 pub use session::{Client, Session, Token};
+pub use token::{ApiToken, MAX_DAYS, NewToken};
 
 use crate::config;
 use crate::storage::clock::Clock;
 use crate::storage::engine::Engine;
+use attempts::Attempts;
 use hashing::Hasher;
 use store::Work;
 
@@ -39,6 +58,18 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     config: config::Accounts,
     hasher: Hasher,
+    attempts: Attempts,
+    secrets: Secrets,
+}
+
+/// What accounts need that is kept outside the store.
+pub struct Secrets {
+    /// What seals the seeds of second factors.
+    pub seeds: SeedKeys,
+    /// What signs receipts.
+    pub receipts: ReceiptKey,
+    /// What people know this host as: in their apps for codes.
+    pub name: String,
 }
 
 /// An account and the session through which it acts.
@@ -52,11 +83,18 @@ pub struct Identity {
 
 impl Accounts {
     /// The accounts of a store. Fails where passwords can't be hashed as the configuration says.
-    pub fn new(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>, config: config::Accounts) -> Result<Self, String> {
+    pub fn new(
+        engine: Arc<dyn Engine>,
+        clock: Arc<dyn Clock>,
+        config: config::Accounts,
+        secrets: Secrets,
+    ) -> Result<Self, String> {
         Ok(Self {
             engine,
             clock,
             hasher: Hasher::new(&config.hashing)?,
+            attempts: Attempts::new(&config.attempts),
+            secrets,
             config,
         })
     }

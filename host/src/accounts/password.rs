@@ -1,5 +1,6 @@
 //! What may be a password (NIST SP 800-63B-4, 3.1.1.2): long, and hard to guess. Nothing is asked of its characters.
 
+use unicode_normalization::UnicodeNormalization as _;
 use zxcvbn::feedback::Feedback;
 use zxcvbn::{Score, zxcvbn};
 
@@ -10,6 +11,8 @@ use crate::config::Passwords;
 pub(super) const MAX_CHARACTERS: usize = 256;
 /// How hard to guess it must be: more than 10^8 guesses for one who knows the person and the usual passwords.
 const LEAST: Score = Score::Three;
+/// The same of one that a second factor stands beside: more than 10^6 guesses, each of which needs the factor as well.
+const LEAST_WHERE_SHORT: Score = Score::Two;
 
 /// What is looked at of a password: looking at all of a long one would take long.
 const EXAMINED_CHARACTERS: usize = 48;
@@ -17,14 +20,25 @@ const EXAMINED_CHARACTERS: usize = 48;
 /// Checks the length of a new password, which takes no time.
 pub(super) fn check_length(password: &str, rules: &Passwords) -> Result<(), Error> {
     let characters = password.chars().take(MAX_CHARACTERS + 1).count();
-    let least = rules.length as usize;
+    let least = rules.length.min(rules.length_with_second_factor) as usize;
     if characters < least {
-        return Err(refused(format!("a password has at least {least} characters")));
+        return Err(too_short(least));
     }
     if characters > MAX_CHARACTERS {
         return Err(refused(format!("a password has at most {MAX_CHARACTERS} characters")));
     }
     Ok(())
+}
+
+/// Whether the password is only long enough with a second factor.
+pub(super) fn is_short(password: &str, rules: &Passwords) -> bool {
+    let characters = password.nfkc().take(rules.length as usize).count();
+    characters < rules.length as usize
+}
+
+/// Why a password is refused that has fewer characters.
+pub(super) fn too_short(least: usize) -> Error {
+    refused(format!("a password has at least {least} characters"))
 }
 
 /// Checks a new password, in its normal form, of somebody whom these words describe. May take a tenth of a second.
@@ -39,7 +53,12 @@ pub(super) fn check(password: &str, about: &[String], rules: &Passwords) -> Resu
         .filter(|part| part.len() > 2)
         .collect();
     let guessed = zxcvbn(&examined, &parts);
-    if guessed.score() < LEAST {
+    let least = if is_short(password, rules) {
+        LEAST_WHERE_SHORT
+    } else {
+        LEAST
+    };
+    if guessed.score() < least {
         let warning = guessed
             .feedback()
             .and_then(Feedback::warning)
@@ -60,7 +79,10 @@ fn refused(message: String) -> Error {
 mod tests {
     use super::*;
 
-    const RULES: Passwords = Passwords { length: 15 };
+    const RULES: Passwords = Passwords {
+        length: 15,
+        length_with_second_factor: 8,
+    };
 
     fn message(password: &str) -> Option<String> {
         let about = ["ada.lovelace@example.org", "Ada Lovelace"].map(str::to_owned);
@@ -85,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_too_short_too_long_common_or_about_the_person_is_none() {
-        assert!(message("plover quartz").unwrap().contains("at least 15"));
+        assert!(message("plover").unwrap().contains("at least 8"));
         assert!(message(&"plover quartz".repeat(20)).unwrap().contains("at most 256"));
         for bad in [
             "passwordpassword",
@@ -98,5 +120,12 @@ mod tests {
         ] {
             assert!(message(bad).is_some_and(|text| text.contains("too easy")), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_password_is_short_by_its_characters_as_they_are_hashed() {
+        assert!(is_short("plover quartz", &RULES) && !is_short("plover quartz ni", &RULES));
+        // One character that looks like three is three: `…` becomes `...`.
+        assert!(!is_short("plover quartz\u{2026}", &RULES));
     }
 }

@@ -1,18 +1,19 @@
 //! Registering, confirming the address, and setting a new password where the old one is forgotten. None of these tells
 //! whether an address has an account: the answer and the work are the same.
 
-use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::account::{Account, Record};
+use super::account::{Account, NewPassword, Record};
+use super::activity::{Act, Event};
 use super::address::Address;
 use super::error::Error;
 use super::mail::{self, About, Mail};
 use super::manage::check;
-use super::session::{self, Token};
+use super::method::Method;
+use super::session::{self, Client, Token};
 use super::store::{self, Work};
 use super::{Accounts, password};
 use crate::config::Registration;
@@ -25,11 +26,13 @@ const RESET_MINUTES: u64 = 30;
 
 /// What a link does; it is gone once it has done it.
 #[derive(Debug, Serialize, Deserialize)]
-enum Deed {
+pub(super) enum Deed {
     /// Makes the account.
     Confirm(Record),
     /// Sets a new password, as long as the account has this one.
     Reset { account: Uuid, password: Option<String> },
+    /// Ends a session, or all of them.
+    End { account: Uuid, session: Option<Uuid> },
     /// Nothing: somebody asked for an address that such a link can't be for.
     Nothing,
 }
@@ -42,17 +45,10 @@ impl Accounts {
             return Err(Error::RegistrationClosed);
         }
         let address = Address::from_str(address).map_err(|error| Error::invalid("/email", error.to_string()))?;
-        let account = Account {
-            id: Uuid::now_v7(),
-            address: address.clone(),
-            name,
-            roles: BTreeSet::new(),
-            is_locked: false,
-            created_ms: self.clock.now_ms(),
-        };
+        let account = Account::new(address.clone(), name, self.clock.now_ms());
         check(&account)?;
-        let password = Some(self.hash_new(&account, password).await?);
-        let record = Record { account, password };
+        let mut record = Record::of(account);
+        record.set_password(self.hash_alone(&record.account, password).await?);
         store::again(|| self.keep_registration(&record)).await?;
         Ok(address)
     }
@@ -71,13 +67,15 @@ impl Accounts {
             name: name.filter(|_| !is_known),
             about,
             link: Some(link).filter(|_| !is_known),
+            code: None,
+            client: None,
         };
         mail::send_unasked(&mut work, &mail, self.clock.now_ms()).await?;
         work.commit().await
     }
 
     /// Makes the account of a registration.
-    pub async fn confirm(&self, token: &str) -> Result<Account, Error> {
+    pub async fn confirm(&self, token: &str, client: &Client) -> Result<Account, Error> {
         let key = keys::link(&session::digest(token));
         store::again(|| async {
             let mut work = self.begin();
@@ -87,6 +85,7 @@ impl Accounts {
             record.account.created_ms = self.clock.now_ms();
             work.delete(key.clone());
             self.add(&mut work, &record).await?;
+            self.remember(&mut work, record.account.id, client).await?;
             work.commit().await?;
             Ok(record.account)
         })
@@ -112,12 +111,7 @@ impl Accounts {
             });
             let link = self.link(&mut work, "/account/reset", &deed, RESET_MINUTES)?;
             if let Some(known) = known {
-                let mail = Mail {
-                    to: known.account.address,
-                    name: known.account.name,
-                    about: About::Reset,
-                    link: Some(link),
-                };
+                let mail = Mail::to(&known.account, About::Reset, Some(link));
                 mail::send_unasked(&mut work, &mail, self.clock.now_ms()).await?;
             }
             work.commit().await
@@ -125,21 +119,53 @@ impl Accounts {
         .await
     }
 
-    /// Sets a new password, and ends all sessions of the account.
-    pub async fn reset(&self, token: &str, new: &str) -> Result<(), Error> {
+    /// Sets a new password, and ends all sessions of the account. The second factor stays as it is.
+    pub async fn reset(&self, token: &str, new: &str, client: &Client) -> Result<(), Error> {
         let key = keys::link(&session::digest(token));
-        let mut record = store::again(|| async { self.resettable(&mut self.begin(), &key).await }).await?;
-        record.password = Some(self.hash_new(&record.account, new).await?);
+        let record = store::again(|| async { self.resettable(&mut self.begin(), &key).await }).await?;
+        let hash = self.hash_new(&record.account, new).await?;
         store::again(|| async {
             let mut work = self.begin();
             // It may have been used, and the password changed, while this one was hashed.
-            let now = self.resettable(&mut work, &key).await?;
-            let record = Record {
-                account: now.account,
-                password: record.password.clone(),
+            let mut record = self.resettable(&mut work, &key).await?;
+            work.delete(key.clone());
+            self.put_password(&mut work, &mut record, &hash).await?;
+            self.set_password(&mut work, &record, (Act::PasswordReset, None), client)
+                .await?;
+            // Whoever reads the account's mail is its owner: from here they are not held back by what others try.
+            self.remember(&mut work, record.account.id, client).await?;
+            work.commit().await
+        })
+        .await
+    }
+
+    /// Ends what a link in a mail names: one session of an account, or all of them.
+    pub async fn end_by_link(&self, token: &str, client: &Client) -> Result<(), Error> {
+        let key = keys::link(&session::digest(token));
+        store::again(|| async {
+            let mut work = self.begin();
+            let Some(Deed::End { account, session }) = work.read(&key).await? else {
+                return Err(Error::LinkSpent);
             };
             work.delete(key.clone());
-            self.set_password(&mut work, &record, None).await?;
+            match session {
+                Some(session) => {
+                    let of_account = keys::session_of(account, session);
+                    if let Some(digest) = work.read::<[u8; 32]>(&of_account).await? {
+                        work.delete(keys::session(&digest));
+                        work.delete(of_account);
+                    }
+                }
+                None => self.end_all(&mut work, account, None).await?,
+            }
+            let event = Event::new(
+                Act::SessionsEnded,
+                Some(Method::Link),
+                true,
+                client,
+                self.clock.now_ms(),
+            );
+            self.note(&mut work, account, &event)?;
             work.commit().await
         })
         .await
@@ -157,7 +183,7 @@ impl Accounts {
     }
 
     /// Stores what a new link does.
-    fn link(&self, work: &mut Work, page: &str, deed: &Deed, minutes: u64) -> Result<mail::Link, Error> {
+    pub(super) fn link(&self, work: &mut Work, page: &str, deed: &Deed, minutes: u64) -> Result<mail::Link, Error> {
         let token = Token::of_link()?;
         let expires_ms = self.clock.now_ms() + minutes * 60_000;
         work.write(keys::link(&session::digest(token.reveal())), deed, Some(expires_ms))?;
@@ -167,18 +193,40 @@ impl Accounts {
         })
     }
 
+    /// Puts a new password into a record, if it is long enough for one with or without a second factor.
+    pub(super) async fn put_password(
+        &self,
+        work: &mut Work,
+        record: &mut Record,
+        new: &NewPassword,
+    ) -> Result<(), Error> {
+        if new.is_short && !self.factors(work, record.account.id).await?.is_on() {
+            return Err(self.too_short());
+        }
+        record.set_password(new.clone());
+        Ok(())
+    }
+
     /// Writes another password of an account, ends its sessions but one, and tells its owner.
-    pub(super) async fn set_password(&self, work: &mut Work, record: &Record, but: Option<Uuid>) -> Result<(), Error> {
+    pub(super) async fn set_password(
+        &self,
+        work: &mut Work,
+        record: &Record,
+        (act, but): (Act, Option<Uuid>),
+        client: &Client,
+    ) -> Result<(), Error> {
         let account = &record.account;
         work.write(keys::record(account.id), record, None)?;
         self.end_all(work, account.id, but).await?;
-        let mail = Mail {
-            to: account.address.clone(),
-            name: account.name.clone(),
-            about: About::PasswordChanged,
-            link: None,
-        };
-        mail::send(work, &mail, self.clock.now_ms()).await
+        let event = Event::new(act, None, true, client, self.clock.now_ms());
+        self.note(work, account.id, &event)?;
+        let link = self.link_that_ends(work, account.id, None)?;
+        self.tell(work, account, About::PasswordChanged, Some(link)).await
+    }
+
+    /// Why a password is refused that only a second factor would make long enough.
+    pub(super) fn too_short(&self) -> Error {
+        password::too_short(self.config.passwords.length as usize)
     }
 
     /// The least number of characters of a password.
@@ -186,13 +234,25 @@ impl Accounts {
         self.config.passwords.length
     }
 
-    /// The hash of a new password, if it may be one of this account.
-    pub(super) async fn hash_new(&self, account: &Account, new: &str) -> Result<String, Error> {
+    /// The hash of the password of an account that has no second factor.
+    pub(super) async fn hash_alone(&self, account: &Account, new: &str) -> Result<NewPassword, Error> {
+        match password::is_short(new, &self.config.passwords) {
+            true => Err(self.too_short()),
+            false => self.hash_new(account, new).await,
+        }
+    }
+
+    /// The hash of a new password, if it may be one of this account. It may be one that only a second factor makes long
+    /// enough.
+    pub(super) async fn hash_new(&self, account: &Account, new: &str) -> Result<NewPassword, Error> {
         let about = [account.address.to_string(), account.name.clone().unwrap_or_default()];
         let rules = self.config.passwords.clone();
         password::check_length(new, &rules)?;
-        self.hasher
+        let is_short = password::is_short(new, &rules);
+        let hash = self
+            .hasher
             .hash(new, move |normalised| password::check(normalised, &about, &rules))
-            .await
+            .await?;
+        Ok(NewPassword { hash, is_short })
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions: a random token that only its holder has, stored as a digest, until it is ended or its time is over.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +17,10 @@ use crate::storage::keyspace::accounts as keys;
 const SESSION: &str = "pcs_";
 /// The same for that of a link in a mail.
 const LINK: &str = "pcl_";
+/// The same for that of a login that waits for a second factor.
+const CHALLENGE: &str = "pcc_";
+/// The same for that of a program.
+pub(super) const API: &str = "pca_";
 /// The random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 /// The most sessions of an account; a further one ends the oldest.
@@ -53,6 +57,22 @@ pub struct Client {
     pub agent: Option<String>,
 }
 
+impl Client {
+    /// Where it comes from, as far as one household or office goes: a /24 of IPv4, a /48 of IPv6.
+    pub fn network(&self) -> Option<IpAddr> {
+        self.address.map(|address| match address {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Ipv4Addr::new(a, b, c, 0).into()
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
+            }
+        })
+    }
+}
+
 /// The secret of a session or of a link; it can't be printed by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -61,6 +81,16 @@ impl Token {
     /// One of a link in a mail.
     pub(super) fn of_link() -> Result<Self, Error> {
         Self::random(LINK)
+    }
+
+    /// One of a login that waits for a second factor.
+    pub(super) fn of_challenge() -> Result<Self, Error> {
+        Self::random(CHALLENGE)
+    }
+
+    /// One of a program.
+    pub(super) fn of_program() -> Result<Self, Error> {
+        Self::random(API)
     }
 
     fn random(prefix: &str) -> Result<Self, Error> {
@@ -210,11 +240,24 @@ impl Accounts {
         Ok(token)
     }
 
+    /// Gives a session another token; the one before is good for nothing any more.
+    pub(super) fn renew_token(&self, work: &mut Work, old: &[u8; 32], session: &Session) -> Result<Token, Error> {
+        work.delete(keys::session(old));
+        let token = Token::random(SESSION)?;
+        self.keep(work, &digest(token.reveal()), session)?;
+        Ok(token)
+    }
+
     /// Writes a session, and when it expires.
     pub(super) fn keep(&self, work: &mut Work, digest: &[u8; 32], session: &Session) -> Result<(), Error> {
         let expires_ms = Some(session.expires_ms(&self.config.sessions));
         work.write(keys::session(digest), session, expires_ms)?;
         work.write(keys::session_of(session.account, session.id), digest, expires_ms)
+    }
+
+    /// How many sessions an account has.
+    pub(super) async fn sessions_in(&self, work: &mut Work, account: Uuid) -> Result<u64, Error> {
+        Ok(self.digests(work, account).await?.len() as u64)
     }
 
     /// The sessions of an account with the digests of their tokens, the oldest first.

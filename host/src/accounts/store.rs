@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
+use crate::storage::audit;
 use crate::storage::engine::{Direction, Engine, Key, Range};
 use crate::storage::outbox::{self, Entry};
 use crate::storage::transaction::Transaction;
@@ -33,13 +34,34 @@ impl Work {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Bytes)>, Error> {
-        Ok(self.0.scan(range, after, limit, Direction::Forward).await?)
+        self.scan_towards(range, after, limit, Direction::Forward).await
+    }
+
+    /// The first rows of a range in a direction, behind a key.
+    pub(super) async fn scan_towards(
+        &mut self,
+        range: &Range,
+        after: Option<&Key>,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<(Key, Bytes)>, Error> {
+        Ok(self.0.scan(range, after, limit, direction).await?)
     }
 
     pub(super) fn write<T: Serialize>(&mut self, key: Key, value: &T, expires_ms: Option<u64>) -> Result<(), Error> {
         let value = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
         self.0.put(key, value.into(), expires_ms);
         Ok(())
+    }
+
+    /// What capabilities work with.
+    pub(super) fn transaction(&mut self) -> &mut Transaction {
+        &mut self.0
+    }
+
+    /// Appends to the audit log.
+    pub(super) async fn audit(&mut self, act: audit::Act) -> Result<(), Error> {
+        Ok(audit::append(&mut self.0, act).await?)
     }
 
     /// Has something done afterwards.

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use data_encoding::BASE64;
+
 use crate::config::read_secret;
 
 /// The data directory of a host.
@@ -55,6 +57,18 @@ impl DataDirectory {
         let key = self.secret("cursor-key", || Ok(random()?.to_vec()))?;
         key.try_into()
             .map_err(|_| io::Error::other("cursor-key does not hold 32 bytes: remove the file, and a new one is made"))
+    }
+
+    /// The keys that seal the seeds of second factors, made at the first start.
+    pub(super) fn seed_keys(&self) -> io::Result<Vec<u8>> {
+        self.secret("seed-keys", || {
+            Ok(format!("{}\n", BASE64.encode(&random()?)).into_bytes())
+        })
+    }
+
+    /// The key that signs receipts, made at the first start.
+    pub(super) fn receipt_key(&self, make: impl FnOnce() -> Result<Vec<u8>, String>) -> io::Result<Vec<u8>> {
+        self.secret("receipt-key", || make().map_err(io::Error::other))
     }
 
     /// The content of a file that only its owner may read; `make` gives it where there is no file yet.

@@ -59,12 +59,12 @@ fn existing(config: &Config) -> Result<DataDirectory, StartError> {
 /// What came of reaching for the store of a host that may run.
 pub enum Reached {
     /// Nobody has it open but this process.
-    Accounts(Box<Accounts>),
+    Accounts(Box<Accounts>, Arc<Catalogue>),
     /// A process has it open.
     InUse,
 }
 
-/// The accounts in the store of a host that does not run.
+/// The accounts in the store of a host that does not run, and its collections.
 pub async fn accounts(config: &Config) -> Result<Reached, StartError> {
     let about_data = |error| StartError::Data {
         directory: config.data.directory.clone(),
@@ -76,9 +76,11 @@ pub async fn accounts(config: &Config) -> Result<Reached, StartError> {
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(Reached::InUse),
         Err(error) => return Err(about_data(error)),
     };
-    let accounts = Accounts::new(engine, Arc::new(SystemClock), config.accounts.clone());
+    let secrets = super::secrets::load(config, &data)?;
+    let catalogue = Catalogue::load(Arc::clone(&engine), SystemClock.now_ms()).await?;
+    let accounts = Accounts::new(engine, Arc::new(SystemClock), config.accounts.clone(), secrets);
     let accounts = accounts.map_err(StartError::Accounts)?;
-    Ok(Reached::Accounts(Box::new(accounts)))
+    Ok(Reached::Accounts(Box::new(accounts), Arc::new(catalogue)))
 }
 
 /// Puts a copy in the place of the store of a host that does not run: `{records, kept}`, where `kept` is where the store

@@ -3,6 +3,7 @@
 mod admin;
 mod files;
 mod maintenance;
+mod secrets;
 mod seed;
 mod signals;
 
@@ -58,6 +59,15 @@ pub struct Addresses {
     pub api: SocketAddr,
     /// The admin API.
     pub admin: SocketAddr,
+}
+
+/// What is said of a host once it is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// Where the first administrator is made, while there was none.
+    pub setup: Option<String>,
 }
 
 /// Why a host did not start.
@@ -124,7 +134,7 @@ pub fn prepare_data(directory: &Path) -> io::Result<bool> {
 }
 
 /// Starts a host, says where it listens once it is ready, and returns when it has stopped.
-pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<(), StartError> {
+pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), StartError> {
     let Options {
         config,
         reload,
@@ -181,30 +191,43 @@ pub async fn run(options: Options, ready: oneshot::Sender<Addresses>) -> Result<
         Arc::clone(catalogue.engine()),
         Arc::clone(&clock),
         config.accounts.clone(),
+        secrets::load(&config, &data)?,
     );
     let accounts = Arc::new(accounts.map_err(StartError::Accounts)?);
+    let about_accounts = |error: crate::accounts::Error| StartError::Accounts(error.to_string());
+    let resealed = accounts.reseal().await.map_err(about_accounts)?;
+    if resealed > 0 {
+        tracing::info!(target: "accounts", resealed, "the seeds of second factors are sealed with the first key now");
+    }
+    let public_url = public_url(&config, addresses.api);
+    let setup = accounts.offer_setup().await.map_err(about_accounts)?;
+    let setup = setup.map(|path| format!("{public_url}{path}"));
     let http = Http::new(
         &config,
         dispatch,
-        accounts,
+        Arc::clone(&accounts),
         Arc::clone(&clock),
         Arc::clone(&admin) as _,
         &token,
     );
     let http = Arc::new(http);
-    let workers = workers::start(&catalogue, targets(&config, &data, addresses.api)?, &clock);
+    let workers = workers::start(&catalogue, &accounts, targets(&config, &data, &public_url)?, &clock);
     // Nobody may be waiting for it: then it is not missed.
-    let _ = ready.send(addresses);
+    let _ = ready.send(Ready { addresses, setup });
     let served = http::serve(http, api, admin_api, signals.until_stop(admin)).await;
     drop(workers);
     Ok(served?)
 }
 
+/// Where people reach the API.
+fn public_url(config: &Config, api: SocketAddr) -> String {
+    let given = config.server.public_url.clone();
+    given.unwrap_or_else(|| format!("http://{api}"))
+}
+
 /// Who does what waits in the outbox.
-fn targets(config: &Config, data: &DataDirectory, api: SocketAddr) -> Result<Targets, StartError> {
-    let public_url = config.server.public_url.clone();
-    let public_url = public_url.unwrap_or_else(|| format!("http://{api}"));
-    let mailer = Mailer::new(&config.mail, &data.mail(), &public_url)?;
+fn targets(config: &Config, data: &DataDirectory, public_url: &str) -> Result<Targets, StartError> {
+    let mailer = Mailer::new(&config.mail, &data.mail(), public_url)?;
     Ok(Targets::from([(MAIL, Arc::new(mailer) as _)]))
 }
 

@@ -126,6 +126,7 @@ pub(crate) fn items(schema: Value, indexes: &[&[&str]], unique: &[&[&str]]) -> R
         schema: Arc::new(schema),
         indexes: indexes.iter().map(fields).collect(),
         unique: unique.iter().map(fields).collect(),
+        on_erase: Default::default(),
         access: Access::all(AccessWord::Anyone),
     }
 }
@@ -135,5 +136,6 @@ pub(crate) fn account(number: u128) -> Caller {
     Caller::Account(Account {
         id: Uuid::from_u128(number),
         roles: Arc::default(),
+        limits: None,
     })
 }

@@ -1,6 +1,7 @@
 //! A plugin's private buckets (`wasi:keyvalue`), in the call's transaction.
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::context::PluginContext;
 use crate::policy::Caller;
@@ -58,7 +59,7 @@ impl KeyValue<'_> {
             let account = self.caller.account().ok_or(Error::AccessDenied)?;
             // No bucket that a plugin names holds a colon.
             return Ok(Bucket {
-                name: format!("caller:{account}"),
+                name: bucket_of(account),
             });
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -191,6 +192,11 @@ impl KeyValue<'_> {
         }
         Ok(keyspace::keyvalue(&self.plugin.name, &bucket.name, key))
     }
+}
+
+/// What the bucket of an account is called with each plugin.
+pub(super) fn bucket_of(account: Uuid) -> String {
+    format!("caller:{account}")
 }
 
 fn check_value(value: &Bytes) -> Result<(), Error> {

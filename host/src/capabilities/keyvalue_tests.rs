@@ -59,6 +59,7 @@ fn account(number: u128) -> Caller {
     Caller::Account(Account {
         id: Uuid::from_u128(number),
         roles: Arc::from([]),
+        limits: None,
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod context;
 pub mod documents;
+pub mod erasure;
 #[cfg(test)]
 mod fixture;
 pub mod json;

@@ -127,9 +127,9 @@ impl Admin {
         read_json(self.send(Method::PATCH, path, patch.to_string().into()).await?).await
     }
 
-    /// `DELETE path`
-    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
-        self.send(Method::DELETE, path, Bytes::new()).await.map(drop)
+    /// `DELETE path`; null where there is nothing to tell.
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        read_json(self.send(Method::DELETE, path, Bytes::new()).await?).await
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, Failure> {

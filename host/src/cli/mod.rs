@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod audit;
 mod backup;
 mod check;
 mod dev;
@@ -16,6 +17,7 @@ mod reload;
 mod restore;
 mod run;
 mod serve;
+mod store;
 pub mod toolchain;
 mod verify;
 
@@ -62,6 +64,7 @@ enum Command {
     Reload(reload::Reload),
     Account(account::Account),
     Outbox(outbox::Outbox),
+    Audit(audit::Audit),
     /// Compile a component from stdin to stdout: what the host starts to compile a plugin within limits
     #[command(hide = true)]
     Compile,
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Reload(command) => command.run(),
         Command::Account(command) => command.run(),
         Command::Outbox(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Compile => return crate::sandbox::compile::child_main(),
     };
     done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)

@@ -1,9 +1,9 @@
-//! What `run` and `dev` share: the log, the runtime, the host, and the two lines that say where it listens.
+//! What `run` and `dev` share: the log, the runtime, the host, and the lines that say where it listens.
 
 use super::failure::Failure;
 use super::options::Host;
 use super::output;
-use crate::app::{self, Addresses, Seeding};
+use crate::app::{self, Addresses, Ready, Seeding};
 use crate::config::Config;
 use crate::telemetry;
 
@@ -31,12 +31,13 @@ pub(super) fn until_stopped(
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         let announce = async {
             // Without a message the host has failed, and says why itself.
-            let Ok(addresses) = is_ready.await else {
+            let Ok(Ready { addresses, setup }) = is_ready.await else {
                 return Ok(());
             };
             prepare(&addresses).await?;
+            let setup = setup.map(|url| format!("\nsetup {url}")).unwrap_or_default();
             output::line(&format!(
-                "api http://{}\nadmin http://{}",
+                "api http://{}\nadmin http://{}{setup}",
                 addresses.api, addresses.admin
             ))
         };

@@ -1,5 +1,6 @@
 //! `[accounts]`: registration, passwords and sessions.
 
+use std::path::PathBuf;
 use std::thread;
 
 use serde::Deserialize;
@@ -18,6 +19,12 @@ pub struct Accounts {
     pub hashing: Hashing,
     /// How long a session lasts.
     pub sessions: Sessions,
+    /// What is asked for beside a password.
+    pub second_factor: SecondFactor,
+    /// How often it may be tried to log in.
+    pub attempts: Attempts,
+    /// How long it is remembered what happened to an account.
+    pub activity: Activity,
 }
 
 /// Who makes accounts.
@@ -35,6 +42,50 @@ pub enum Registration {
 pub struct Passwords {
     /// The least number of characters.
     pub length: u32,
+    /// The least number of characters where the account has a second factor.
+    pub length_with_second_factor: u32,
+}
+
+/// What is asked for beside a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// Where the keys are that seal the seeds of second factors; `None` for a file in the data directory.
+    pub key_file: Option<PathBuf>,
+    /// What apps for codes show beside the account; `None` for the host of the public URL.
+    pub issuer: Option<String>,
+    /// Whether accounts without a second factor are asked for a code that is mailed to them.
+    pub email_codes: bool,
+}
+
+/// How often it may be tried to log in; all of it comes back within an hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// To one account, from all networks that it does not know, and from each one that it does; 0 is no limit.
+    pub per_account: u32,
+    /// From one network; 0 is no limit.
+    pub per_network: u32,
+}
+
+/// How long it is remembered what happened to an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// In days.
+    pub days: u32,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            per_account: 20,
+            per_network: 300,
+        }
+    }
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self { days: 90 }
+    }
 }
 
 /// What hashing a password costs: the parameters of argon2id (RFC 9106).
@@ -64,7 +115,10 @@ pub struct Sessions {
 impl Default for Passwords {
     fn default() -> Self {
         // NIST SP 800-63B-4, 3.1.1.2, where the password is the only factor.
-        Self { length: 15 }
+        Self {
+            length: 15,
+            length_with_second_factor: 8,
+        }
     }
 }
 
@@ -102,12 +156,40 @@ pub(super) struct Raw {
     hashing: RawHashing,
     #[serde(default)]
     sessions: RawSessions,
+    #[serde(default)]
+    second_factor: RawSecondFactor,
+    #[serde(default)]
+    attempts: RawAttempts,
+    #[serde(default)]
+    activity: RawActivity,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPasswords {
     length: RawNumber,
+    length_with_second_factor: RawNumber,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSecondFactor {
+    key_file: RawText,
+    issuer: RawText,
+    email_codes: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAttempts {
+    per_account: RawNumber,
+    per_network: RawNumber,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawActivity {
+    days: RawNumber,
 }
 
 #[derive(Default, Deserialize)]
@@ -134,10 +216,16 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Accounts {
         passwords,
         hashing,
         sessions,
+        second_factor,
+        attempts,
+        activity,
     } = raw;
     let words = [("open", Registration::Open), ("closed", Registration::Closed)];
     word(registration, &words, &mut accounts.registration, source);
-    number(passwords.length, 8..=64, &mut accounts.passwords.length, source);
+    let target = &mut accounts.passwords;
+    number(passwords.length, 8..=64, &mut target.length, source);
+    let with = &mut target.length_with_second_factor;
+    number(passwords.length_with_second_factor, 8..=64, with, source);
 
     let target = &mut accounts.hashing;
     // RFC 9106, 3.1: eight KiB for each lane.
@@ -150,5 +238,15 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Accounts {
     number(sessions.idle_minutes, 1..=525_600, &mut target.idle_minutes, source);
     number(sessions.hours, 1..=8_760, &mut target.hours, source);
     number(sessions.recent_minutes, 1..=60, &mut target.recent_minutes, source);
+
+    let target = &mut accounts.second_factor;
+    target.key_file = second_factor.key_file.map(|given| PathBuf::from(given.into_inner()));
+    target.issuer = second_factor.issuer.map(toml::Spanned::into_inner);
+    target.email_codes = second_factor.email_codes.unwrap_or_default();
+
+    let target = &mut accounts.attempts;
+    number(attempts.per_account, 0..=1_000_000, &mut target.per_account, source);
+    number(attempts.per_network, 0..=1_000_000, &mut target.per_network, source);
+    number(activity.days, 1..=3_650, &mut accounts.activity.days, source);
     accounts
 }

@@ -19,7 +19,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use accounts::{Accounts, Hashing, Passwords, Registration, Sessions};
+pub use accounts::{Accounts, Activity, Attempts, Hashing, Passwords, Registration, SecondFactor, Sessions};
 pub use data::{Data, EngineKind};
 pub use grants::Grant;
 pub use log::{Log, LogFormat};
@@ -89,10 +89,12 @@ impl Config {
         let mut config = Self::parse(&path.display().to_string(), &text).map_err(SourceError::Invalid)?;
         if let Some(folder) = path.parent() {
             config.data.directory = folder.join(&config.data.directory);
-            for path in [&mut config.mail.password_file, &mut config.mail.templates]
-                .into_iter()
-                .flatten()
-            {
+            let files = [
+                &mut config.mail.password_file,
+                &mut config.mail.templates,
+                &mut config.accounts.second_factor.key_file,
+            ];
+            for path in files.into_iter().flatten() {
                 *path = folder.join(&*path);
             }
         }

@@ -113,6 +113,13 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
     // These have no default, or one that is the machine's.
     default.server.public_url.clone_from(&config.server.public_url);
     default.accounts.hashing.concurrent = config.accounts.hashing.concurrent;
+    let shown_factor = &config.accounts.second_factor;
+    default
+        .accounts
+        .second_factor
+        .key_file
+        .clone_from(&shown_factor.key_file);
+    default.accounts.second_factor.issuer.clone_from(&shown_factor.issuer);
     default.mail = Mail {
         from: default.mail.from,
         ..config.mail.clone()
@@ -124,6 +131,9 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
         "accounts.passwords",
         "accounts.hashing",
         "accounts.sessions",
+        "accounts.second_factor",
+        "accounts.attempts",
+        "accounts.activity",
         "mail",
         "sandbox",
         "limits",

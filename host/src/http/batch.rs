@@ -20,7 +20,7 @@ use crate::policy::{Caller, Permit, authorize};
 
 /// Serves a batch.
 pub(super) async fn handle(http: &Http, request: &Request, body: &mut Incoming) -> Result<Response<Body>, Problem> {
-    let credentials = identify::credentials(&request.head.headers)?;
+    let credentials = identify::credentials(http, &request.head)?;
     let caller = http.identity.caller(&credentials).await?;
     let (bytes, value) = call::object(http, request, body).await?;
     // While it arrived, the caller may have lost what it had.

@@ -23,7 +23,7 @@ pub(super) async fn handle(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let credentials = identify::credentials(&request.head.headers)?;
+    let credentials = identify::credentials(http, &request.head)?;
     let caller = http.identity.caller(&credentials).await?;
 
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;

@@ -106,6 +106,7 @@ mod tests {
             Caller::Account(Account {
                 id: Uuid::from_u128(id),
                 roles: [].into(),
+                limits: None,
             })
         };
         let (post, patch) = (Method::POST, Method::PATCH);

@@ -1,25 +1,45 @@
-//! Who makes a request: from the `Authorization` header to credentials, and from those to a `Caller`.
+//! Who makes a request: from the `Authorization` header, or the cookie of a browser, to credentials, and from those to a `Caller`.
 
 use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 
 use super::problem::{Problem, bad_credentials};
+use super::{Http, cookie};
 use crate::accounts::{self, Accounts};
-use crate::policy::{Caller, Refusal};
+use crate::policy::{self, Caller, Refusal};
 
 /// What a request presents; not yet believed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Credentials<'r> {
     /// Nothing.
     None,
     /// A bearer token (RFC 6750).
     Bearer(&'r str),
+    /// The session of a browser, in a cookie.
+    Cookie(&'r str),
 }
 
-/// Reads the credentials of a request. What is presented but can't be read is refused, not ignored.
-pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, Problem> {
+/// Reads the credentials of a request. What is presented but can't be read is refused, not ignored; so is a cookie that a
+/// browser sends because another site made it. A bearer token goes before a cookie.
+pub(super) fn credentials<'r>(http: &Http, head: &'r Parts) -> Result<Credentials<'r>, Problem> {
+    match bearer(&head.headers)? {
+        Credentials::None => {}
+        bearer => return Ok(bearer),
+    }
+    match cookie::token(&head.headers) {
+        Some(token) => {
+            cookie::guard(head, http.origin.as_deref())?;
+            Ok(Credentials::Cookie(token))
+        }
+        None => Ok(Credentials::None),
+    }
+}
+
+/// The bearer token of a request; what else it presents does not count.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Credentials<'_>, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(Credentials::None);
@@ -51,24 +71,39 @@ impl Identity {
 
     /// Whom the credentials stand for.
     pub(super) async fn caller(&self, credentials: &Credentials<'_>) -> Result<Caller, Problem> {
-        match credentials {
+        match *credentials {
             Credentials::None => Ok(Caller::Anonymous),
-            Credentials::Bearer(token) if Accounts::is_session_token(token) => {
-                let identity = self.session(token).await?;
-                Ok(Caller::Account(identity.account.for_policy()))
+            Credentials::Cookie(token) => self.caller_of_session(token).await,
+            Credentials::Bearer(token) if Accounts::is_session_token(token) => self.caller_of_session(token).await,
+            Credentials::Bearer(token) if Accounts::is_api_token(token) => {
+                let known = self.accounts.identify_program(token).await?;
+                let (account, limits) = known.ok_or_else(bad_credentials)?;
+                Ok(Caller::Account(policy::Account {
+                    limits: Some(Arc::new(limits)),
+                    ..account.for_policy()
+                }))
             }
             Credentials::Bearer(token) if self.is_operator(token) => Ok(Caller::Operator),
             Credentials::Bearer(_) => Err(bad_credentials()),
         }
     }
 
-    /// The account that acts, and its session: for what only an account does.
+    async fn caller_of_session(&self, token: &str) -> Result<Caller, Problem> {
+        let identity = self.session(token).await?;
+        Ok(Caller::Account(identity.account.for_policy()))
+    }
+
+    /// The account that acts, and its session: for what only somebody does who has logged in.
     pub(super) async fn account(&self, credentials: &Credentials<'_>) -> Result<accounts::Identity, Problem> {
-        match credentials {
+        match *credentials {
             Credentials::None => Err(Refusal::Unauthenticated.into()),
+            Credentials::Cookie(token) => self.session(token).await,
             Credentials::Bearer(token) if Accounts::is_session_token(token) => self.session(token).await,
-            Credentials::Bearer(token) if self.is_operator(token) => Err(Refusal::Forbidden.into()),
-            Credentials::Bearer(_) => Err(bad_credentials()),
+            // Whoever they are: programs and operators have no session.
+            Credentials::Bearer(_) => {
+                self.caller(credentials).await?;
+                Err(Refusal::Forbidden.into())
+            }
         }
     }
 

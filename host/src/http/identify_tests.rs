@@ -1,7 +1,7 @@
 //! What is believed of a request's credentials.
 
 use super::*;
-use crate::accounts::{Address, Client, NewAccount};
+use crate::accounts::{Address, By, Client, LoggedIn, NewAccount, ReceiptKey, Secrets, SeedKeys};
 use crate::config;
 use crate::storage::clock::SystemClock;
 use crate::storage::memory;
@@ -12,7 +12,12 @@ fn accounts() -> Arc<Accounts> {
     let mut config = config::Accounts::default();
     (config.hashing.memory_kib, config.hashing.iterations) = (128, 1);
     let engine = Arc::new(memory::open().unwrap());
-    Arc::new(Accounts::new(engine, Arc::new(SystemClock), config).unwrap())
+    let secrets = Secrets {
+        seeds: SeedKeys::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap(),
+        receipts: ReceiptKey::read(&ReceiptKey::generate().unwrap()).unwrap(),
+        name: "Portcullis".to_owned(),
+    };
+    Arc::new(Accounts::new(engine, Arc::new(SystemClock), config, secrets).unwrap())
 }
 
 async fn caller(accounts: &Arc<Accounts>, values: &[&str]) -> Option<Caller> {
@@ -21,7 +26,7 @@ async fn caller(accounts: &Arc<Accounts>, values: &[&str]) -> Option<Caller> {
         headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
     }
     let identity = Identity::new("secret", Arc::clone(accounts));
-    identity.caller(&credentials(&headers).ok()?).await.ok()
+    identity.caller(&bearer(&headers).ok()?).await.ok()
 }
 
 #[tokio::test]
@@ -46,11 +51,14 @@ async fn the_token_of_a_session_makes_its_account_until_the_session_ends() {
         password: Some(password.to_owned()),
         roles: ["editor".to_owned()].into(),
     };
-    let account = accounts.create(new).await.unwrap();
-    let login = accounts
+    let account = accounts.create(new, &By::console()).await.unwrap();
+    let passed = accounts
         .login("ada@example.org", password, &Client::default())
         .await
         .unwrap();
+    let LoggedIn::Session(login) = passed else {
+        panic!("a second factor is asked for");
+    };
     let header = format!("Bearer {}", login.token.reveal());
     assert_eq!(
         caller(&accounts, &[&header]).await,

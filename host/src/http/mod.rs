@@ -9,12 +9,15 @@ mod body;
 mod call;
 mod compress;
 mod conditional;
+mod cookie;
+mod export;
 mod handle;
 mod head;
 mod idempotency;
 mod identify;
 mod listener;
 mod media;
+mod paging;
 mod patience;
 mod problem;
 mod query;
@@ -37,6 +40,8 @@ pub use listener::{ListenerFailed, bind, serve};
 pub use render::document as document_text;
 pub use routes::accounts::described as account_value;
 pub use routes::admin::{AdminActions, AdminError};
+pub use routes::audit::described as audit_value;
+pub use routes::auth::account::receipt as receipt_value;
 
 use crate::accounts::Accounts;
 use crate::config::{Config, Server};
@@ -56,6 +61,8 @@ pub struct Http {
     outbox: Outbox,
     clock: Arc<dyn Clock>,
     identity: Identity,
+    /// What browsers call this host, where it is known: the origin of its pages.
+    origin: Option<String>,
     unsent: Unsent,
     throttle: Throttle,
     is_draining: AtomicBool,
@@ -74,6 +81,7 @@ impl Http {
         Self {
             server: config.server.clone(),
             admin,
+            origin: config.server.public_url.clone(),
             identity: Identity::new(operator_token, Arc::clone(&accounts)),
             accounts,
             outbox: Outbox::of(Arc::clone(dispatch.engine())),

@@ -6,7 +6,8 @@ use hyper::{Method, Response};
 use super::body::Body;
 use super::problem::Problem;
 use super::request::Request;
-use super::routes::{accounts, admin, auth, health, import, outbox, pages};
+use super::routes::auth::{account, login, registration, second_factor, tokens};
+use super::routes::{accounts, admin, audit, health, import, outbox, pages};
 use super::{Http, batch, handle};
 
 /// A listener, which decides what is served.
@@ -28,17 +29,28 @@ pub(super) enum Route<'p> {
     Document { resource: &'p str, id: &'p str },
     VerifyPage,
     ResetPage,
+    EndSessionPage,
+    SetupPage,
     Register,
     VerifyEmail,
     ForgotPassword,
     ResetPassword,
     Login,
+    LoginVerify,
     Logout,
     Reauthenticate,
     Me,
+    ExportMe,
+    ReceiptKey,
     Password,
     Sessions,
     Session { id: &'p str },
+    Activity,
+    Totp,
+    TotpConfirm,
+    RecoveryCodes,
+    Tokens,
+    Token { id: &'p str },
     Plugins,
     Reload,
     Verify,
@@ -48,6 +60,10 @@ pub(super) enum Route<'p> {
     Accounts,
     Account { id: &'p str },
     SessionsOf { account: &'p str },
+    FactorsOf { account: &'p str },
+    TracesOf { account: &'p str },
+    Audit,
+    AuditVerify,
     Outbox,
     DeadLetter { id: &'p str },
     Retry { id: &'p str },
@@ -79,18 +95,30 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
 
         (Surface::Api, ["account", "verify"]) => Ok(Route::VerifyPage),
         (Surface::Api, ["account", "reset"]) => Ok(Route::ResetPage),
+        (Surface::Api, ["account", "end-session"]) => Ok(Route::EndSessionPage),
+        (Surface::Api, ["account", "setup"]) => Ok(Route::SetupPage),
 
         (Surface::Api, ["auth", "register"]) => Ok(Route::Register),
         (Surface::Api, ["auth", "email", "verify"]) => Ok(Route::VerifyEmail),
         (Surface::Api, ["auth", "password", "forgot"]) => Ok(Route::ForgotPassword),
         (Surface::Api, ["auth", "password", "reset"]) => Ok(Route::ResetPassword),
         (Surface::Api, ["auth", "login"]) => Ok(Route::Login),
+        (Surface::Api, ["auth", "login", "verify"]) => Ok(Route::LoginVerify),
         (Surface::Api, ["auth", "logout"]) => Ok(Route::Logout),
         (Surface::Api, ["auth", "reauthenticate"]) => Ok(Route::Reauthenticate),
         (Surface::Api, ["auth", "me"]) => Ok(Route::Me),
+        (Surface::Api, ["auth", "me", "export"]) => Ok(Route::ExportMe),
+        (Surface::Api, ["auth", "receipt-key"]) => Ok(Route::ReceiptKey),
+        (Surface::Admin, ["admin", "api", "receipt-key"]) => Ok(Route::ReceiptKey),
         (Surface::Api, ["auth", "password"]) => Ok(Route::Password),
         (Surface::Api, ["auth", "sessions"]) => Ok(Route::Sessions),
         (Surface::Api, ["auth", "sessions", id]) if !id.is_empty() => Ok(Route::Session { id }),
+        (Surface::Api, ["auth", "activity"]) => Ok(Route::Activity),
+        (Surface::Api, ["auth", "totp"]) => Ok(Route::Totp),
+        (Surface::Api, ["auth", "totp", "confirm"]) => Ok(Route::TotpConfirm),
+        (Surface::Api, ["auth", "recovery-codes"]) => Ok(Route::RecoveryCodes),
+        (Surface::Api, ["auth", "tokens"]) => Ok(Route::Tokens),
+        (Surface::Api, ["auth", "tokens", id]) if !id.is_empty() => Ok(Route::Token { id }),
 
         (Surface::Admin, ["admin", "api", "plugins"]) => Ok(Route::Plugins),
         (Surface::Admin, ["admin", "api", "reload"]) => Ok(Route::Reload),
@@ -103,6 +131,14 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
         (Surface::Admin, ["admin", "api", "accounts", account, "sessions"]) if !account.is_empty() => {
             Ok(Route::SessionsOf { account })
         }
+        (Surface::Admin, ["admin", "api", "accounts", account, "factors"]) if !account.is_empty() => {
+            Ok(Route::FactorsOf { account })
+        }
+        (Surface::Admin, ["admin", "api", "accounts", account, "traces"]) if !account.is_empty() => {
+            Ok(Route::TracesOf { account })
+        }
+        (Surface::Admin, ["admin", "api", "audit"]) => Ok(Route::Audit),
+        (Surface::Admin, ["admin", "api", "audit", "verify"]) => Ok(Route::AuditVerify),
 
         (Surface::Admin, ["admin", "api", "outbox"]) => Ok(Route::Outbox),
         (Surface::Admin, ["admin", "api", "outbox", id]) if !id.is_empty() => Ok(Route::DeadLetter { id }),
@@ -129,26 +165,36 @@ impl Route<'_> {
     /// The methods that the path takes, as `Allow` lists them. HEAD is GET without the body.
     pub(super) fn allow(self) -> &'static str {
         match self {
-            Self::Healthz | Self::Readyz | Self::Plugins | Self::Verify | Self::Me => "GET, HEAD, OPTIONS",
+            Self::Healthz | Self::Readyz | Self::Plugins | Self::Verify | Self::ReceiptKey => "GET, HEAD, OPTIONS",
+            Self::TracesOf { .. } => "GET, HEAD, OPTIONS",
+            Self::Me => "GET, HEAD, DELETE, OPTIONS",
+            Self::Activity | Self::Audit | Self::AuditVerify => "GET, HEAD, OPTIONS",
             // What is made while it is sent has no length to tell.
-            Self::Backup | Self::Export { .. } => "GET, OPTIONS",
+            Self::Backup | Self::Export { .. } | Self::ExportMe => "GET, OPTIONS",
             Self::Batch | Self::Reload | Self::Import { .. } => "POST, OPTIONS",
             Self::Register | Self::VerifyEmail | Self::ForgotPassword | Self::ResetPassword => "POST, OPTIONS",
-            Self::Login | Self::Logout | Self::Reauthenticate | Self::Password => "POST, OPTIONS",
+            Self::Login | Self::LoginVerify | Self::Logout | Self::Reauthenticate | Self::Password => "POST, OPTIONS",
+            Self::TotpConfirm | Self::RecoveryCodes => "POST, OPTIONS",
+            Self::Totp => "POST, DELETE, OPTIONS",
             Self::Retry { .. } => "POST, OPTIONS",
             Self::Outbox => "GET, HEAD, OPTIONS",
             Self::VerifyPage | Self::ResetPage => "GET, HEAD, POST, OPTIONS",
-            Self::Collection { .. } | Self::Accounts => "GET, HEAD, POST, OPTIONS",
+            Self::EndSessionPage | Self::SetupPage => "GET, HEAD, POST, OPTIONS",
+            Self::Collection { .. } | Self::Accounts | Self::Tokens => "GET, HEAD, POST, OPTIONS",
             Self::Sessions | Self::SessionsOf { .. } => "GET, HEAD, DELETE, OPTIONS",
-            Self::Session { .. } | Self::DeadLetter { .. } => "DELETE, OPTIONS",
-            Self::Account { .. } => "GET, HEAD, PATCH, OPTIONS",
+            Self::Session { .. } | Self::Token { .. } | Self::DeadLetter { .. } => "DELETE, OPTIONS",
+            Self::FactorsOf { .. } => "DELETE, OPTIONS",
+            Self::Account { .. } => "GET, HEAD, PATCH, DELETE, OPTIONS",
             Self::Document { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
         }
     }
 
     /// Whether it is a page for people, whatever formats a client takes.
     pub(super) fn is_page(self) -> bool {
-        matches!(self, Self::VerifyPage | Self::ResetPage)
+        matches!(
+            self,
+            Self::VerifyPage | Self::ResetPage | Self::EndSessionPage | Self::SetupPage
+        )
     }
 
     /// Whether the path takes the method.
@@ -172,17 +218,28 @@ pub(super) async fn serve(
         Route::Batch => batch::handle(http, request, body).await,
         Route::VerifyPage => pages::verify(http, request, body).await,
         Route::ResetPage => pages::reset(http, request, body).await,
-        Route::Register => auth::register(http, request, body).await,
-        Route::VerifyEmail => auth::verify(http, request, body).await,
-        Route::ForgotPassword => auth::forgot(http, request, body).await,
-        Route::ResetPassword => auth::reset(http, request, body).await,
-        Route::Login => auth::login(http, request, body).await,
-        Route::Logout => auth::logout(http, request).await,
-        Route::Reauthenticate => auth::reauthenticate(http, request, body).await,
-        Route::Me => auth::me(http, request).await,
-        Route::Password => auth::password(http, request, body).await,
-        Route::Sessions => auth::sessions(http, request).await,
-        Route::Session { id } => auth::end_session(http, id, request).await,
+        Route::EndSessionPage => pages::end_session(http, request, body).await,
+        Route::SetupPage => pages::set_up(http, request, body).await,
+        Route::Register => registration::register(http, request, body).await,
+        Route::VerifyEmail => registration::verify(http, request, body).await,
+        Route::ForgotPassword => registration::forgot(http, request, body).await,
+        Route::ResetPassword => registration::reset(http, request, body).await,
+        Route::Login => login::login(http, request, body).await,
+        Route::LoginVerify => login::verify(http, request, body).await,
+        Route::Logout => login::logout(http, request).await,
+        Route::Reauthenticate => login::reauthenticate(http, request, body).await,
+        Route::Me => account::me(http, request).await,
+        Route::ExportMe => account::export(http, request).await,
+        Route::ReceiptKey => account::receipt_key(http, request).await,
+        Route::Password => account::password(http, request, body).await,
+        Route::Sessions => account::sessions(http, request).await,
+        Route::Session { id } => account::end_session(http, id, request).await,
+        Route::Activity => account::activity(http, request).await,
+        Route::Totp => second_factor::totp(http, request).await,
+        Route::TotpConfirm => second_factor::confirm(http, request, body).await,
+        Route::RecoveryCodes => second_factor::recovery_codes(http, request).await,
+        Route::Tokens => tokens::tokens(http, request, body).await,
+        Route::Token { id } => tokens::end(http, id, request).await,
         Route::Plugins => admin::plugins(http, request).await,
         Route::Reload => admin::reload(http, request).await,
         Route::Verify => admin::verify(http, request).await,
@@ -192,6 +249,10 @@ pub(super) async fn serve(
         Route::Accounts => accounts::accounts(http, request, body).await,
         Route::Account { id } => accounts::account(http, id, request, body).await,
         Route::SessionsOf { account } => accounts::sessions(http, account, request).await,
+        Route::FactorsOf { account } => accounts::factors(http, account, request).await,
+        Route::TracesOf { account } => accounts::traces(http, account, request).await,
+        Route::Audit => audit::list(http, request).await,
+        Route::AuditVerify => audit::verify(http, request).await,
         Route::Outbox => outbox::list(http, request).await,
         Route::DeadLetter { id } => outbox::drop(http, id, request).await,
         Route::Retry { id } => outbox::retry(http, id, request).await,

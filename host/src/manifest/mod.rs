@@ -21,7 +21,9 @@ pub use diagnostic::{Diagnostic, Diagnostics, SourceError};
 pub(crate) use diagnostic::{Source, read_text};
 pub use indexes::{MAX_INDEX_FIELDS, MAX_INDEXES};
 pub use limits::Limits;
-pub use model::{Access, AccessWord, Action, CollectionWish, IndexField, Instances, Manifest, Resource, Wants};
+pub use model::{
+    Access, AccessWord, Action, CollectionWish, IndexField, Instances, Manifest, OnErase, Resource, Wants,
+};
 pub use names::{MAX_NAME_BYTES, RESERVED_FIELDS, RESERVED_RESOURCES, is_plugin_name, is_resource_name, is_role_name};
 pub(crate) use raw::{RawLimits, RawWish};
 pub(crate) use validate::limits_within_bounds;

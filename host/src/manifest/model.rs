@@ -52,6 +52,34 @@ pub struct Resource {
     pub unique: Vec<Vec<IndexField>>,
     /// Who may do what.
     pub access: Access,
+    /// What becomes of a document whose owner's account is erased.
+    #[serde(default)]
+    pub on_erase: OnErase,
+}
+
+/// What becomes of a document whose owner's account is erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnErase {
+    /// It is removed.
+    #[default]
+    Delete,
+    /// It stays, and belongs to nobody.
+    Anonymise,
+}
+
+impl OnErase {
+    /// The words, as they are written.
+    pub const WORDS: [&'static str; 2] = ["delete", "anonymise"];
+
+    /// The word, read.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "delete" => Some(Self::Delete),
+            "anonymise" => Some(Self::Anonymise),
+            _ => None,
+        }
+    }
 }
 
 /// One field of an index, written `name` or `-name`.

@@ -49,6 +49,7 @@ pub(super) struct RawResource {
     pub(super) unique: Vec<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) access: RawAccess,
+    pub(super) on_erase: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]

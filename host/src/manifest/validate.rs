@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use super::raw::{RawAccess, RawInstances, RawLimits, RawManifest, RawResource, RawWants};
 use super::{
-    Access, AccessWord, Instances, Limits, Manifest, RESERVED_RESOURCES, Resource, Source, Wants, files, indexes,
-    is_plugin_name, is_resource_name, schema, unknown, wish,
+    Access, AccessWord, Instances, Limits, Manifest, OnErase, RESERVED_RESOURCES, Resource, Source, Wants, files,
+    indexes, is_plugin_name, is_resource_name, schema, unknown, wish,
 };
 
 /// Resources of one plugin.
@@ -147,13 +147,24 @@ fn resource(raw: RawResource, source: &mut Source<'_>, schema_text: SchemaText<'
     if access.list == AccessWord::Owner {
         indexes::add_owner(&mut indexes, unique.len(), raw.name.span(), source);
     }
+    let on_erase = on_erase(raw.on_erase, source);
     Resource {
         name: raw.name.into_inner(),
         schema: Arc::new(schema.unwrap_or_default()),
         indexes,
         unique,
         access,
+        on_erase,
     }
+}
+
+fn on_erase(given: Option<Spanned<String>>, source: &mut Source<'_>) -> OnErase {
+    let Some(given) = given else { return OnErase::default() };
+    OnErase::parse(given.get_ref()).unwrap_or_else(|| {
+        let (message, help) = unknown("word for `on_erase`", given.get_ref(), &OnErase::WORDS);
+        source.complain(given.span(), message, help);
+        OnErase::default()
+    })
 }
 
 fn schema_of(

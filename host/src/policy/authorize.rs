@@ -50,6 +50,9 @@ pub enum Refusal {
 
 /// Decides whether `caller` may do `action` on `resource`.
 pub fn authorize(caller: &Caller, action: Action, resource: &Arc<str>, access: &Access) -> Result<Permit, Refusal> {
+    if caller.limits().is_some_and(|limits| !limits.allow(action, resource)) {
+        return Err(Refusal::Forbidden);
+    }
     let scope = scope(access.word(action), caller)?;
     Ok(Permit {
         caller: caller.clone(),

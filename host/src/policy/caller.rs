@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::Limits;
+
 /// The role of administrators.
 pub const ADMINISTRATOR: &str = "admin";
 
@@ -25,6 +27,8 @@ pub struct Account {
     pub id: Uuid,
     /// The roles that it has at this moment.
     pub roles: Arc<[String]>,
+    /// What it acts through may be used for; `None` for a session, which may be used for all.
+    pub limits: Option<Arc<Limits>>,
 }
 
 impl Caller {
@@ -42,6 +46,14 @@ impl Caller {
             Self::Anonymous => false,
             Self::Account(account) => account.roles.iter().any(|held| held == ADMINISTRATOR),
             Self::Operator => true,
+        }
+    }
+
+    /// Whether the caller acts through something that may not be used for all that the account may do.
+    pub fn limits(&self) -> Option<&Limits> {
+        match self {
+            Self::Account(account) => account.limits.as_deref(),
+            Self::Anonymous | Self::Operator => None,
         }
     }
 

@@ -3,6 +3,7 @@
 mod authorize;
 mod caller;
 pub mod grants;
+mod limits;
 mod scope;
 
 #[cfg(test)]
@@ -10,4 +11,5 @@ mod tests;
 
 pub use authorize::{Permit, Refusal, authorize};
 pub use caller::{ADMINISTRATOR, Account, Caller};
+pub use limits::Limits;
 pub use scope::Scope;

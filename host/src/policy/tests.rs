@@ -15,6 +15,7 @@ fn account(roles: &[&str]) -> Caller {
     Caller::Account(Account {
         id: Uuid::from_u128(1),
         roles: roles.iter().map(ToString::to_string).collect(),
+        limits: None,
     })
 }
 

@@ -15,6 +15,7 @@
 //! | `q` | usage counters (the engine's) | the prefix that is counted |
 //! | `r` | answers under idempotency keys | whose they are (16 bytes), hash (32 bytes) |
 //! | `s` | consumers of the change log | name |
+//! | `t` | the audit log | what it is (1 byte), its key |
 //! | `u` | unique index entries | collection, NUL, index id (4 bytes), encoded fields |
 //! | `x` | chunks of large values (the engine's) | sequence (8 bytes), ordinal (4 bytes), number (4 bytes) |
 //!
@@ -23,6 +24,7 @@
 //! choice of bytes reaches another plugin's keys.
 
 pub mod accounts;
+pub mod audit;
 pub mod outbox;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -55,6 +57,11 @@ fn key(prefix: u8, parts: &[&[u8]]) -> Key {
         key.put_slice(part);
     }
     key.freeze()
+}
+
+/// A key that was formed here before, and written down since.
+pub fn written_down(bytes: Vec<u8>) -> Key {
+    Key::from_owner(bytes)
 }
 
 /// All keys that start with `prefix`.
@@ -160,6 +167,19 @@ pub fn keyvalue_bucket(plugin: &str, bucket: &str) -> Range {
     prefix_range(bucket_prefix(plugin, bucket))
 }
 
+/// All entries of all buckets.
+pub fn buckets() -> Range {
+    prefix_range(Key::from_static(&[KEY_VALUE]))
+}
+
+/// The plugin whose bucket a key is of, with the range of all its buckets.
+pub fn parse_bucket(key: &Key) -> Option<(&str, Range)> {
+    let rest = key.strip_prefix(&[KEY_VALUE])?;
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    let plugin = std::str::from_utf8(&rest[..end]).ok()?;
+    Some((plugin, prefix_range(key.slice(..end + 2))))
+}
+
 /// The name of an entry, from its key.
 pub fn keyvalue_name<'a>(key: &'a Key, plugin: &str, bucket: &str) -> Option<&'a str> {
     std::str::from_utf8(key.strip_prefix(bucket_prefix(plugin, bucket).as_ref())?).ok()
@@ -193,6 +213,10 @@ pub fn answer(holder: Uuid, hash: &[u8; 32]) -> Key {
 }
 
 /// All answers that are kept for a holder.
+pub fn answers_of(holder: Uuid) -> Range {
+    prefix_range(answers(holder))
+}
+
 fn answers(holder: Uuid) -> Key {
     key(ANSWER, &[holder.as_bytes()])
 }
@@ -312,6 +336,28 @@ pub(super) fn logical() -> Vec<Range> {
     }
     ranges.push(Range { start, end });
     ranges
+}
+
+/// What a key that holds an account's id is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Something that may name accounts by their ids for good.
+    Opaque,
+    /// Something else, in words.
+    Named(String),
+}
+
+/// What a key is about, as far as what is left of an account goes.
+pub fn kept(key: &Key) -> Kept {
+    if audit::parse_entry(key).is_some() || accounts::is_opaque(key) {
+        return Kept::Opaque;
+    }
+    let prefix = char::from(key.first().copied().unwrap_or_default());
+    Kept::Named(match (parse_document(key), parse_bucket(key)) {
+        (Some((collection, id)), _) => format!("the document {id} of `{collection}`"),
+        (_, Some((plugin, _))) => format!("a bucket of the plugin `{plugin}`"),
+        _ => format!("a key under `{prefix}`"),
+    })
 }
 
 /// The keys whose bytes are charged to a prefix.

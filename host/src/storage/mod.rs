@@ -1,5 +1,6 @@
 //! The store: the engine seam, the engines behind it, and the transaction that a call works in.
 
+pub mod audit;
 pub mod change_log;
 pub mod clock;
 #[cfg(test)]
@@ -22,5 +23,6 @@ mod outbox_tests;
 #[cfg(test)]
 mod pause_tests;
 pub mod restore;
+pub mod search;
 pub mod transaction;
 pub mod verify;

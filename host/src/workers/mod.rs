@@ -1,6 +1,7 @@
-//! What runs without a request: building indexes, removing what has expired, trimming the change log, and doing what waits in
-//! the outbox.
+//! What runs without a request: building indexes, removing what has expired, trimming the change log, erasing accounts,
+//! and doing what waits in the outbox.
 
+mod erasure;
 pub mod mail;
 pub mod outbox;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::accounts::Accounts;
 use crate::capabilities::catalogue::{Catalogue, build_indexes};
 use crate::storage::change_log::{self, TRIMMED_AT_A_TIME};
 use crate::storage::clock::Clock;
@@ -24,11 +26,17 @@ const REST: Duration = Duration::from_secs(5);
 pub struct Workers(#[allow(dead_code, reason = "held so that the tasks end with it")] JoinSet<()>);
 
 /// Starts the workers.
-pub fn start(catalogue: &Arc<Catalogue>, targets: Targets, clock: &Arc<dyn Clock>) -> Workers {
+pub fn start(
+    catalogue: &Arc<Catalogue>,
+    accounts: &Arc<Accounts>,
+    targets: Targets,
+    clock: &Arc<dyn Clock>,
+) -> Workers {
     let mut tasks = JoinSet::new();
     tasks.spawn(indexes(Arc::clone(catalogue), Arc::clone(clock)));
     tasks.spawn(expiry(Arc::clone(catalogue.engine()), Arc::clone(clock)));
     tasks.spawn(trim(Arc::clone(catalogue.engine()), Arc::clone(clock)));
+    tasks.spawn(erasure::run(Arc::clone(accounts), Arc::clone(catalogue)));
     let outbox = Outbox::of(Arc::clone(catalogue.engine()));
     tasks.spawn(outbox::run(outbox, targets, Arc::clone(clock)));
     Workers(tasks)

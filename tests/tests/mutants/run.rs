@@ -215,6 +215,7 @@ fn resource() -> Resource {
         schema: Arc::new(json!({ "type": "object" })),
         indexes: Vec::new(),
         unique: Vec::new(),
+        on_erase: Default::default(),
         access: Access::all(AccessWord::Anyone),
     }
 }

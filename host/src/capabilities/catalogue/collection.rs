@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::definition::{CollectionDefinition, IndexDefinition, IndexState, MayHold};
 use super::schema::{FieldKind, Schema};
 use crate::capabilities::model::{Document, Problem, Violation};
-use crate::manifest::IndexField;
+use crate::manifest::{IndexField, OnErase};
 use crate::storage::engine::{Key, Range};
 use crate::storage::keyspace;
 
@@ -22,6 +22,7 @@ pub struct Collection {
     plugin: Arc<str>,
     schema: Arc<Schema>,
     indexes: Vec<Index>,
+    on_erase: OnErase,
 }
 
 impl Collection {
@@ -32,6 +33,7 @@ impl Collection {
             plugin: definition.plugin.as_str().into(),
             schema,
             indexes,
+            on_erase: definition.on_erase,
         }
     }
 
@@ -48,6 +50,11 @@ impl Collection {
     /// Its schema.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// What becomes of a document whose owner's account is erased.
+    pub fn on_erase(&self) -> OnErase {
+        self.on_erase
     }
 
     /// Its indexes, in whatever state.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::manifest::IndexField;
+use crate::manifest::{IndexField, OnErase};
 
 /// All collections; each change makes a new version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub(super) struct CollectionDefinition {
     pub(super) plugin: String,
     pub(super) schema: Value,
     pub(super) indexes: Vec<IndexDefinition>,
+    #[serde(default)]
+    pub(super) on_erase: OnErase,
 }
 
 /// One index.

@@ -261,12 +261,14 @@ fn declare(definition: &mut Definition, plugin: &str, resource: &Resource) -> Re
             plugin: plugin.to_owned(),
             schema: (*resource.schema).clone(),
             indexes: Vec::new(),
+            on_erase: resource.on_erase,
         });
     if collection.plugin != plugin {
         let (collection, plugin) = (resource.name.clone(), collection.plugin.clone());
         return Err(CatalogueError::Taken { collection, plugin });
     }
     collection.schema = (*resource.schema).clone();
+    collection.on_erase = resource.on_erase;
     let wanted: Vec<(&Vec<IndexField>, bool)> = (resource.indexes.iter().map(|fields| (fields, false)))
         .chain(resource.unique.iter().map(|fields| (fields, true)))
         .collect();

@@ -161,6 +161,18 @@ impl Documents<'_> {
         self.store(Some((&current, &body)), None).await
     }
 
+    /// Has the document belong to nobody, and says so to nobody else: its body stays as it is.
+    pub async fn disown(&mut self, id: &str) -> Result<(), Error> {
+        let current = self.writable(id).await?;
+        let body = self.parsed(&current)?;
+        let next = Document {
+            revision: current.revision + 1,
+            owner: None,
+            ..current.clone()
+        };
+        self.store(Some((&current, &body)), Some((&next, &body))).await
+    }
+
     async fn update(&mut self, current: Document, body: &Body) -> Result<Document, Error> {
         let text = body.checked(self.collection)?;
         let old_body = self.parsed(&current)?;

@@ -1,17 +1,19 @@
 //! `portcullis account`: what an operator does with accounts, of a running host or of one that is stopped.
 
+mod receipt;
 mod secret;
-mod store;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::admin::{Target, block_on};
 use super::failure::Failure;
 use super::output::Output;
-use store::Accounts;
+use super::store::Accounts;
 
 /// Make accounts, and say what they may do.
 ///
@@ -63,6 +65,30 @@ enum Act {
         #[arg(long)]
         undo: bool,
     },
+    /// Remove the second factors of an account whose owner has lost them, and end its sessions
+    ResetFactors {
+        /// The e-mail address
+        email: String,
+    },
+    /// Erase an account: what it owns, its sessions, tokens and activity; prints the signed receipt
+    Erase {
+        /// The e-mail address, or the id: that of an account which is gone already
+        account: String,
+        /// Look through the whole store afterwards, and fail where anything is left
+        #[arg(long)]
+        verify: bool,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Check that a receipt, a JSON file or stdin, is this host's
+    VerifyReceipt {
+        /// The file [default: stdin]
+        file: Option<PathBuf>,
+        /// The `x` of the host's key (`GET /auth/receipt-key`), where the host itself is not asked
+        #[arg(long, value_name = "BASE64URL")]
+        key: Option<String>,
+    },
     /// End all sessions of an account
     EndSessions {
         /// The e-mail address
@@ -73,6 +99,15 @@ enum Act {
 impl Account {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Self { act, target, output } = self;
+        if let Act::VerifyReceipt { file, key: Some(key) } = &act {
+            return output.print(&receipt::verify(file.as_deref(), key)?, receipt::described);
+        }
+        if let Act::Erase {
+            account, yes: false, ..
+        } = &act
+        {
+            secret::confirm(&format!("This erases {account} and what it owns, for good."))?;
+        }
         // Before anything is opened: somebody may take a while to type.
         let password = match &act {
             Act::Create { no_password: false, .. } => Some(secret::read()?),
@@ -113,6 +148,16 @@ impl Act {
                 let account = accounts.find(&email).await?;
                 accounts.change(&account, json!({ "locked": !undo })).await
             }
+            Self::Erase { account, verify, .. } => erase(accounts, &account, verify).await,
+            Self::VerifyReceipt { file, .. } => {
+                let key = accounts.receipt_key().await?;
+                receipt::verify(file.as_deref(), key["x"].as_str().unwrap_or_default())
+            }
+            Self::ResetFactors { email } => {
+                let account = accounts.find(&email).await?;
+                accounts.reset_factors(&account).await?;
+                Ok(account)
+            }
             Self::EndSessions { email } => {
                 let account = accounts.find(&email).await?;
                 accounts.end_sessions(&account).await?;
@@ -122,8 +167,39 @@ impl Act {
     }
 }
 
-/// One account a line.
+/// Erases an account, and looks for what is left.
+async fn erase(accounts: &Accounts, named: &str, verify: bool) -> Result<Value, Failure> {
+    let account = match Uuid::try_parse(named) {
+        Ok(id) => json!({ "id": id }),
+        Err(_) => accounts.find(named).await?,
+    };
+    let mut done = accounts.erase(&account).await?;
+    if verify {
+        let traces = accounts.traces(&account).await?;
+        if traces["left"] != 0 {
+            let places = traces["places"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
+            let places: Vec<&str> = places.collect();
+            return Err(Failure::Failed(format!(
+                "{} of {} keys still tell of the account: {}",
+                traces["left"],
+                traces["keys"],
+                places.join(", ")
+            )));
+        }
+        done["traces"] = traces;
+    }
+    Ok(done)
+}
+
+/// One account a line; a receipt as it is.
 fn described(value: &Value) -> String {
+    if value.get("receipt").is_some() || value.get("verified").is_some() {
+        return receipt::described(value);
+    }
     let line = |account: &Value| {
         let text = |name: &str| account[name].as_str().unwrap_or_default().to_owned();
         let roles: Vec<&str> = account["roles"]

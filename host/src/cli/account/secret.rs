@@ -26,3 +26,19 @@ pub(super) fn read() -> Result<String, Failure> {
         false => Err(Failure::Failed("these are two different passwords".to_owned())),
     }
 }
+
+/// Asks before something that can't be undone; where nobody can answer, it is not done.
+pub(super) fn confirm(what: &str) -> Result<(), Failure> {
+    let refused = || Failure::Failed("nothing was done: confirm it with `yes`, or give --yes".to_owned());
+    if !io::stdin().is_terminal() {
+        return Err(refused());
+    }
+    eprint!("{what} Go on? [yes/no] ");
+    let mut line = String::new();
+    let read = io::stdin().lock().take(MAX_BYTES).read_line(&mut line);
+    read.map_err(|error| Failure::Failed(format!("cannot read the answer: {error}")))?;
+    match line.trim() {
+        "yes" => Ok(()),
+        _ => Err(refused()),
+    }
+}

@@ -154,6 +154,14 @@ impl From<accounts::Error> for Problem {
         match error {
             accounts::Error::BadCredentials => Self::new(StatusCode::UNAUTHORIZED, "bad_credentials", detail)
                 .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            accounts::Error::BadCode => Self::new(StatusCode::UNAUTHORIZED, "bad_code", detail)
+                .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            accounts::Error::ChallengeSpent => Self::new(StatusCode::GONE, "challenge_spent", detail),
+            accounts::Error::TooManyAttempts { retry_after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
+                    .with(RETRY_AFTER, HeaderValue::from(retry_after_s))
+            }
+            accounts::Error::Conflict(detail) => Self::new(StatusCode::CONFLICT, "conflict", detail),
             accounts::Error::SessionEnded => bad_credentials(),
             accounts::Error::NotRecent => Self::new(
                 StatusCode::FORBIDDEN,

@@ -3,13 +3,16 @@
 use async_trait::async_trait;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::auth::client;
+use crate::accounts::By;
 use crate::http::body::{self, Body, Chunks};
 use crate::http::problem::Problem;
 use crate::http::request::Request;
 use crate::http::{Http, identify, respond};
 use crate::policy::{Caller, Refusal};
+use crate::storage::audit::Actor;
 
 /// What the composition root can do for an operator.
 #[async_trait]
@@ -54,11 +57,49 @@ impl From<AdminError> for Problem {
 
 /// Lets only the operator and administrators pass.
 pub(in crate::http) async fn operator(http: &Http, request: &Request) -> Result<Caller, Problem> {
-    let credentials = identify::credentials(&request.head.headers)?;
+    // No cookie: a browser sends those of one port to all others.
+    let credentials = identify::bearer(&request.head.headers)?;
     match http.identity.caller(&credentials).await? {
-        caller if caller.is_operator() => Ok(caller),
+        caller if caller.is_operator() && caller.limits().is_none() => Ok(caller),
         Caller::Anonymous => Err(Refusal::Unauthenticated.into()),
-        Caller::Account(_) | Caller::Operator => Err(Refusal::Forbidden.into()),
+        refused @ (Caller::Account(_) | Caller::Operator) => {
+            let by = By {
+                actor: actor(&refused),
+                client: client(request),
+            };
+            let detail = json!({ "method": request.head.method.as_str(), "path": request.head.uri.path() });
+            http.accounts.audit_act(&by, "admin.refused", None, detail).await?;
+            Err(Refusal::Forbidden.into())
+        }
+    }
+}
+
+/// The operator or the administrator who asks, for the audit log.
+pub(in crate::http) async fn by(http: &Http, request: &Request) -> Result<By, Problem> {
+    let caller = operator(http, request).await?;
+    Ok(By {
+        actor: actor(&caller),
+        client: client(request),
+    })
+}
+
+/// Writes into the audit log what an operator is about to have done. What is not written down is not done.
+pub(in crate::http) async fn audited(
+    http: &Http,
+    request: &Request,
+    act: &str,
+    subject: Option<&str>,
+) -> Result<(), Problem> {
+    let by = by(http, request).await?;
+    let subject = subject.map(str::to_owned);
+    Ok(http.accounts.audit_act(&by, act, subject, Value::Null).await?)
+}
+
+fn actor(caller: &Caller) -> Actor {
+    match caller {
+        Caller::Anonymous => Actor::Anonymous,
+        Caller::Account(account) => Actor::Account(account.id),
+        Caller::Operator => Actor::Operator,
     }
 }
 
@@ -70,7 +111,7 @@ pub(in crate::http) async fn plugins(http: &Http, request: &Request) -> Result<R
 
 /// `POST /admin/api/reload`
 pub(in crate::http) async fn reload(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
+    audited(http, request, "plugin.reload", None).await?;
     respond::value(request.format, &http.admin.reload().await?).await
 }
 
@@ -82,7 +123,7 @@ pub(in crate::http) async fn verify(http: &Http, request: &Request) -> Result<Re
 
 /// `GET /admin/api/backup`
 pub(in crate::http) async fn backup(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
+    audited(http, request, "store.backup", None).await?;
     let mut response = stream(http.admin.backup().await?, "application/octet-stream");
     let name = HeaderValue::from_static("attachment; filename=\"portcullis.dump\"");
     response.headers_mut().insert(CONTENT_DISPOSITION, name);
@@ -91,7 +132,7 @@ pub(in crate::http) async fn backup(http: &Http, request: &Request) -> Result<Re
 
 /// `GET /admin/api/export/{resource}`
 pub(in crate::http) async fn export(http: &Http, resource: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
+    audited(http, request, "resource.export", Some(resource)).await?;
     Ok(stream(http.admin.export(resource).await?, "application/x-ndjson"))
 }
 

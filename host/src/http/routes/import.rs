@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::admin::operator;
+use super::admin::{audited, operator};
 use crate::capabilities::catalogue::Collection;
 use crate::capabilities::documents::unique_entries;
 use crate::capabilities::json;
@@ -39,7 +39,7 @@ pub(in crate::http) async fn import(
     request: &Request,
     incoming: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
+    audited(http, request, "resource.import", Some(name)).await?;
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;
     let limits = http.body_limits();
     let limits = Limits {

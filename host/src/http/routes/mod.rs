@@ -2,6 +2,7 @@
 
 pub(super) mod accounts;
 pub(super) mod admin;
+pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod health;
 pub(super) mod import;

@@ -4,7 +4,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::admin::operator;
+use super::admin::{audited, operator};
 use crate::dispatch::Failure;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
@@ -36,13 +36,13 @@ pub(in crate::http) async fn list(http: &Http, request: &Request) -> Result<Resp
 
 /// `POST /admin/api/outbox/{id}/retry`
 pub(in crate::http) async fn retry(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
+    audited(http, request, "outbox.retry", Some(id)).await?;
     settled(http.outbox.retry(parsed(id)?, http.clock.now_ms()).await)
 }
 
 /// `DELETE /admin/api/outbox/{id}`
 pub(in crate::http) async fn drop(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
+    audited(http, request, "outbox.drop", Some(id)).await?;
     settled(http.outbox.drop(parsed(id)?, http.clock.now_ms()).await)
 }
 

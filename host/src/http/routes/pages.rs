@@ -11,11 +11,13 @@ use hyper::{Method, Response, StatusCode};
 use minijinja::{Environment, context};
 use sha2::{Digest as _, Sha256};
 
-use crate::accounts::Error;
+use super::auth::client;
+use crate::accounts::{By, Error};
 use crate::http::body::{self, Body};
 use crate::http::problem::Problem;
 use crate::http::request::Request;
 use crate::http::{Http, query};
+use crate::storage::audit::Actor;
 
 const PAGE: &str = include_str!("../../../templates/pages/page.html");
 const STYLE: &str = include_str!("../../../templates/pages/style.css");
@@ -57,6 +59,8 @@ struct Form<'p> {
     button: &'p str,
     /// Where a new password is asked for: the least number of its characters.
     least_password: Option<u32>,
+    /// Where an address is asked for: what was given for one before.
+    email: Option<&'p str>,
 }
 
 /// `GET` and `POST /account/verify`
@@ -71,6 +75,7 @@ pub(in crate::http) async fn verify(
             token,
             button: "Confirm",
             least_password: None,
+            email: None,
         };
         page(
             StatusCode::OK,
@@ -86,7 +91,7 @@ pub(in crate::http) async fn verify(
         return form(&token(request)?);
     }
     let fields = fields(http, request, body).await?;
-    match http.accounts.confirm(&fields.token).await {
+    match http.accounts.confirm(&fields.token, &client(request)).await {
         Ok(_) => done("The address is confirmed", "You can sign in now, and close this page."),
         Err(error) => refused(error),
     }
@@ -104,6 +109,7 @@ pub(in crate::http) async fn reset(
             token,
             button: "Set the password",
             least_password: Some(http.accounts.least_password()),
+            email: None,
         };
         page(
             status,
@@ -119,7 +125,7 @@ pub(in crate::http) async fn reset(
         return form(StatusCode::OK, &token(request)?, None);
     }
     let fields = fields(http, request, body).await?;
-    match http.accounts.reset(&fields.token, &fields.new).await {
+    match http.accounts.reset(&fields.token, &fields.new, &client(request)).await {
         Ok(()) => done(
             "The password is set",
             "All sessions were ended. Sign in with the new password.",
@@ -127,6 +133,87 @@ pub(in crate::http) async fn reset(
         Err(Error::Invalid(violations)) => {
             let said = violations.into_iter().next().map(|violation| violation.message);
             form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, said)
+        }
+        Err(error) => refused(error),
+    }
+}
+
+/// `GET` and `POST /account/end-session`
+pub(in crate::http) async fn end_session(
+    http: &Http,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    if request.head.method != Method::POST {
+        let form = Form {
+            action: "/account/end-session",
+            token: &token(request)?,
+            button: "Sign out",
+            least_password: None,
+            email: None,
+        };
+        let page_of = Page {
+            title: "Sign out",
+            text: Some(
+                "Press the button to sign out whoever the mail was about. Nobody needs to be signed in for this.",
+            ),
+            form: Some(form),
+            ..Page::default()
+        };
+        return page(StatusCode::OK, &page_of);
+    }
+    let fields = fields(http, request, body).await?;
+    match http.accounts.end_by_link(&fields.token, &client(request)).await {
+        Ok(()) => done(
+            "Signed out",
+            "If it was not you who had signed in, set a new password now: somebody else knows the one you have.",
+        ),
+        Err(error) => refused(error),
+    }
+}
+
+/// `GET` and `POST /account/setup`
+pub(in crate::http) async fn set_up(
+    http: &Http,
+    request: &Request,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Problem> {
+    let form = |status: StatusCode, token: &str, email: &str, problem: Option<String>| {
+        let form = Form {
+            action: "/account/setup",
+            token,
+            button: "Make the account",
+            least_password: Some(http.accounts.least_password()),
+            email: Some(email),
+        };
+        let page_of = Page {
+            title: "Make the first administrator",
+            problem,
+            form: Some(form),
+            ..Page::default()
+        };
+        page(status, &page_of)
+    };
+    if request.head.method != Method::POST {
+        return form(StatusCode::OK, &token(request)?, "", None);
+    }
+    let fields = fields(http, request, body).await?;
+    let by = By {
+        actor: Actor::Anonymous,
+        client: client(request),
+    };
+    match http
+        .accounts
+        .set_up(&fields.token, &fields.email, &fields.new, &by)
+        .await
+    {
+        Ok(_) => done(
+            "The account is made",
+            "It is the first administrator. Sign in with it, and close this page.",
+        ),
+        Err(Error::Invalid(violations)) => {
+            let said = violations.into_iter().next().map(|violation| violation.message);
+            form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, &fields.email, said)
         }
         Err(error) => refused(error),
     }
@@ -178,6 +265,7 @@ fn token(request: &Request) -> Result<String, Problem> {
 struct Fields {
     token: String,
     new: String,
+    email: String,
 }
 
 async fn fields(http: &Http, request: &Request, incoming: &mut Incoming) -> Result<Fields, Problem> {
@@ -206,6 +294,7 @@ async fn fields(http: &Http, request: &Request, incoming: &mut Incoming) -> Resu
         match &*name {
             "token" => fields.token = value.into_owned(),
             "new" => fields.new = value.into_owned(),
+            "email" => fields.email = value.into_owned(),
             _ => {}
         }
     }
@@ -219,6 +308,7 @@ fn page(status: StatusCode, page: &Page<'_>) -> Result<Response<Body>, Problem> 
             token => form.token,
             button => form.button,
             length => form.least_password,
+            email => form.email,
         }
     });
     let values = context! {

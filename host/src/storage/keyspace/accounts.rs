@@ -3,11 +3,21 @@
 //! | kind | what | key after the kind |
 //! | --- | --- | --- |
 //! | `a` | accounts | id (16 bytes) |
+//! | `c` | logins that wait for a second factor | SHA-256 digest of the token (32 bytes) |
 //! | `e` | whose an e-mail address is | the address, normalised |
+//! | `f` | second factors | account (16 bytes) |
+//! | `i` | whether there was an administrator | nothing |
+//! | `k` | the key of what the audit log tells of a person | account (16 bytes) |
 //! | `l` | what links in mail do | SHA-256 digest of the token (32 bytes) |
 //! | `m` | when an address was sent mail | the address, normalised |
 //! | `o` | the sessions of an account | account (16 bytes), session (16 bytes) |
+//! | `p` | tokens for programs | SHA-256 digest of the token (32 bytes) |
+//! | `r` | receipts of erasures | account (16 bytes) |
 //! | `s` | sessions | SHA-256 digest of the token (32 bytes) |
+//! | `t` | the tokens for programs of an account | account (16 bytes), token (16 bytes) |
+//! | `v` | what happened to an account | account (16 bytes), event (16 bytes) |
+//! | `w` | from where somebody logs in to an account | account (16 bytes) |
+//! | `x` | erasures that are under way | account (16 bytes) |
 
 use uuid::Uuid;
 
@@ -66,4 +76,94 @@ pub fn link(digest: &[u8; 32]) -> Key {
 /// When an address was last sent a mail that somebody not signed in has asked for.
 pub fn mailed(address: &str) -> Key {
     key(ACCOUNT, &[b"m", address.as_bytes()])
+}
+
+/// A login that waits for a second factor, under the digest of its token.
+pub fn challenge(digest: &[u8; 32]) -> Key {
+    key(ACCOUNT, &[b"c", digest])
+}
+
+/// The second factors of an account.
+pub fn factors(account: Uuid) -> Key {
+    key(ACCOUNT, &[b"f", account.as_bytes()])
+}
+
+/// The second factors of all accounts.
+pub fn all_factors() -> Range {
+    prefix_range(key(ACCOUNT, &[b"f"]))
+}
+
+/// The account whose second factors a key is of.
+pub fn parse_factors(key: &Key) -> Option<Uuid> {
+    Uuid::from_slice(key.strip_prefix(&[ACCOUNT, b'f'])?).ok()
+}
+
+/// Whether there was an administrator.
+pub fn setup() -> Key {
+    key(ACCOUNT, &[b"i"])
+}
+
+/// The key of what the audit log tells of a person.
+pub fn personal_key(account: Uuid) -> Key {
+    key(ACCOUNT, &[b"k", account.as_bytes()])
+}
+
+/// A token for programs, under its digest.
+pub fn token(digest: &[u8; 32]) -> Key {
+    key(ACCOUNT, &[b"p", digest])
+}
+
+/// A token for programs of an account; the value is its digest.
+pub fn token_of(account: Uuid, token: Uuid) -> Key {
+    key(ACCOUNT, &[b"t", account.as_bytes(), token.as_bytes()])
+}
+
+/// All tokens for programs of an account.
+pub fn tokens_of(account: Uuid) -> Range {
+    prefix_range(key(ACCOUNT, &[b"t", account.as_bytes()]))
+}
+
+/// Something that happened to an account.
+pub fn event(account: Uuid, event: Uuid) -> Key {
+    key(ACCOUNT, &[b"v", account.as_bytes(), event.as_bytes()])
+}
+
+/// All that happened to an account, the oldest first.
+pub fn events(account: Uuid) -> Range {
+    prefix_range(key(ACCOUNT, &[b"v", account.as_bytes()]))
+}
+
+/// From where somebody logs in to an account.
+pub fn watch(account: Uuid) -> Key {
+    key(ACCOUNT, &[b"w", account.as_bytes()])
+}
+
+/// All that links in mails do.
+pub fn links() -> Range {
+    prefix_range(key(ACCOUNT, &[b"l"]))
+}
+
+/// All logins that wait for a second factor.
+pub fn challenges() -> Range {
+    prefix_range(key(ACCOUNT, &[b"c"]))
+}
+
+/// An erasure that is under way.
+pub fn erasure(account: Uuid) -> Key {
+    key(ACCOUNT, &[b"x", account.as_bytes()])
+}
+
+/// All erasures that are under way.
+pub fn erasures() -> Range {
+    prefix_range(key(ACCOUNT, &[b"x"]))
+}
+
+/// The receipt of an erasure.
+pub fn receipt(account: Uuid) -> Key {
+    key(ACCOUNT, &[b"r", account.as_bytes()])
+}
+
+/// Whether what is under the key may name an account that is gone: it holds its id and nothing else of it.
+pub(super) fn is_opaque(key: &Key) -> bool {
+    matches!(key.get(..2), Some([ACCOUNT, b'r' | b'x']))
 }

@@ -20,7 +20,16 @@ macro_rules! built_in {
 }
 
 /// The templates of the host, by the names of their files.
-const BUILT_IN: [(&str, &str); 8] = built_in!["confirm", "already-registered", "reset", "password-changed"];
+const BUILT_IN: [(&str, &str); 16] = built_in![
+    "confirm",
+    "already-registered",
+    "reset",
+    "password-changed",
+    "new-login",
+    "many-failures",
+    "factor-changed",
+    "code"
+];
 
 pub(super) struct Templates {
     environment: Environment<'static>,
@@ -63,6 +72,10 @@ impl Templates {
             About::AlreadyRegistered,
             About::Reset,
             About::PasswordChanged,
+            About::NewLogin,
+            About::ManyFailures,
+            About::FactorChanged,
+            About::Code,
         ] {
             templates.render(&example(about))?;
         }
@@ -75,14 +88,21 @@ impl Templates {
             About::AlreadyRegistered => "already-registered",
             About::Reset => "reset",
             About::PasswordChanged => "password-changed",
+            About::NewLogin => "new-login",
+            About::ManyFailures => "many-failures",
+            About::FactorChanged => "factor-changed",
+            About::Code => "code",
         };
-        let link = mail.link.as_ref();
+        let (link, client) = (mail.link.as_ref(), mail.client.as_ref());
         let values = context! {
             name => &mail.name,
             email => mail.to.as_str(),
             host => self.public_url.split("://").nth(1).unwrap_or_default(),
             link => link.map(|link| format!("{}{}", self.public_url, link.path)),
             time => link.map(|link| duration(link.minutes)),
+            code => mail.code.as_deref(),
+            address => client.and_then(|client| client.address).map(|address| address.to_string()),
+            agent => client.and_then(|client| client.agent.as_deref()),
         };
         let part = |extension: &str| {
             let file = format!("{name}.{extension}");
@@ -107,13 +127,16 @@ fn duration(minutes: u64) -> String {
     match minutes {
         1 => "a minute".to_owned(),
         60 => "an hour".to_owned(),
+        _ if minutes.is_multiple_of(48 * 60) || minutes.is_multiple_of(7 * 24 * 60) => {
+            format!("{} days", minutes / 60 / 24)
+        }
         _ if minutes.is_multiple_of(60) => format!("{} hours", minutes / 60),
         _ => format!("{minutes} minutes"),
     }
 }
 
 fn example(about: About) -> Mail {
-    use crate::accounts::Link;
+    use crate::accounts::{Client, Link};
 
     Mail {
         to: "ada@example.org"
@@ -125,5 +148,7 @@ fn example(about: About) -> Mail {
             path: "/account".to_owned(),
             minutes: 30,
         }),
+        code: Some("12345678".to_owned()),
+        client: Some(Client::default()),
     }
 }

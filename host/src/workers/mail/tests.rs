@@ -14,6 +14,8 @@ fn mail(about: About, name: Option<&str>) -> Mail {
             path: "/account/verify?token=pcl_a-b".to_owned(),
             minutes: 1_440,
         }),
+        code: None,
+        client: None,
     }
 }
 

@@ -1,5 +1,9 @@
 //! Accounts over a real store: what makes somebody known, and what ends that.
 
+mod erase;
+mod second_factor;
+mod tokens;
+
 use super::*;
 use crate::storage::clock::ManualClock;
 use crate::storage::{keyspace, memory};
@@ -9,6 +13,16 @@ const ANOTHER: &str = "seventeen copper umbrellas";
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
+const SEED_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+fn secrets(seed_keys: &str) -> Secrets {
+    Secrets {
+        seeds: SeedKeys::parse(seed_keys).unwrap(),
+        receipts: ReceiptKey::read(&ReceiptKey::generate().unwrap()).unwrap(),
+        name: "shop.example.org".to_owned(),
+    }
+}
+
 struct Fixture {
     accounts: Accounts,
     clock: Arc<ManualClock>,
@@ -16,13 +30,18 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut config::Accounts)) -> Self {
         let mut config = config::Accounts::default();
+        change(&mut config);
         // As cheap as it gets: what is tested is not how long hashing takes.
         (config.hashing.memory_kib, config.hashing.iterations) = (128, 1);
         let clock = Arc::new(ManualClock::new(1_800_000_000_000));
         let engine = Arc::new(memory::open().unwrap());
         Self {
-            accounts: Accounts::new(engine, Arc::clone(&clock) as _, config).unwrap(),
+            accounts: Accounts::new(engine, Arc::clone(&clock) as _, config, secrets(SEED_KEY)).unwrap(),
             clock,
         }
     }
@@ -34,11 +53,14 @@ impl Fixture {
             password: Some(PASSWORD.to_owned()),
             roles: Default::default(),
         };
-        self.accounts.create(new).await.unwrap()
+        self.accounts.create(new, &By::console()).await.unwrap()
     }
 
     async fn login(&self, address: &str, password: &str) -> Result<Login, Error> {
-        self.accounts.login(address, password, &Client::default()).await
+        match self.accounts.login(address, password, &Client::default()).await? {
+            LoggedIn::Session(login) => Ok(*login),
+            LoggedIn::SecondFactor(_) => panic!("a second factor is asked for"),
+        }
     }
 
     async fn identity(&self, login: &Login) -> Option<Identity> {
@@ -66,7 +88,7 @@ async fn nobody_is_told_what_is_wrong_with_a_login() {
         password: None,
         roles: Default::default(),
     };
-    fixture.accounts.create(without).await.unwrap();
+    fixture.accounts.create(without, &By::console()).await.unwrap();
     for (address, password) in [
         ("ada@example.org", ANOTHER),
         ("ada@example.org", ""),
@@ -84,7 +106,11 @@ async fn nobody_is_told_what_is_wrong_with_a_login() {
         is_locked: Some(true),
         ..Change::default()
     };
-    fixture.accounts.change(account.id, &locked).await.unwrap();
+    fixture
+        .accounts
+        .change(account.id, &locked, &By::console())
+        .await
+        .unwrap();
     assert_eq!(
         fixture.login("ada@example.org", PASSWORD).await.err(),
         Some(Error::BadCredentials)
@@ -100,9 +126,10 @@ async fn two_accounts_never_have_the_same_address() {
         password: None,
         roles: Default::default(),
     };
+    let by = By::console();
     let both = tokio::join!(
-        fixture.accounts.create(new("ada@example.org")),
-        fixture.accounts.create(new("ADA@example.org"))
+        fixture.accounts.create(new("ada@example.org"), &by),
+        fixture.accounts.create(new("ADA@example.org"), &by)
     );
     let refused = [both.0.err(), both.1.err()];
     assert_eq!(
@@ -212,16 +239,28 @@ async fn roles_and_locks_hold_for_the_next_request_of_a_session() {
         roles: Some(["editor".to_owned()].into()),
         ..Change::default()
     };
-    fixture.accounts.change(account.id, &editor).await.unwrap();
+    fixture
+        .accounts
+        .change(account.id, &editor, &By::console())
+        .await
+        .unwrap();
     let identity = fixture.identity(&login).await.unwrap();
     assert_eq!(*identity.account.for_policy().roles, ["editor".to_owned()]);
     let locked = |is_locked| Change {
         is_locked: Some(is_locked),
         ..Change::default()
     };
-    fixture.accounts.change(account.id, &locked(true)).await.unwrap();
+    fixture
+        .accounts
+        .change(account.id, &locked(true), &By::console())
+        .await
+        .unwrap();
     assert!(fixture.identity(&login).await.is_none());
-    fixture.accounts.change(account.id, &locked(false)).await.unwrap();
+    fixture
+        .accounts
+        .change(account.id, &locked(false), &By::console())
+        .await
+        .unwrap();
     assert!(
         fixture.identity(&login).await.is_none(),
         "the session came back to life"
@@ -237,22 +276,35 @@ async fn a_new_password_needs_a_recent_proof_and_ends_the_other_sessions() {
         fixture.login("ada@example.org", PASSWORD).await.unwrap(),
         fixture.login("ada@example.org", PASSWORD).await.unwrap(),
     );
+    let client = Client::default();
     fixture.clock.advance(5 * MINUTE_MS);
     let identity = fixture.identity(&login).await.unwrap();
-    let changed = fixture.accounts.change_password(&identity, ANOTHER).await;
-    assert_eq!(changed, Err(Error::NotRecent));
+    let changed = fixture.accounts.change_password(&identity, ANOTHER, &client).await;
+    assert_eq!(changed.err(), Some(Error::NotRecent));
     let prove = async |password| {
         let identity = fixture.identity(&login).await.unwrap();
-        fixture.accounts.reauthenticate(&identity, password).await
+        let proof = Proof::Password(password);
+        fixture.accounts.reauthenticate(&identity, proof, &client).await
     };
-    assert_eq!(prove(ANOTHER).await, Err(Error::BadCredentials));
-    assert_eq!(prove(PASSWORD).await, Ok(()));
-    let identity = fixture.identity(&login).await.unwrap();
-    let weak = fixture.accounts.change_password(&identity, "ada@example.org").await;
+    assert_eq!(prove(ANOTHER).await.err(), Some(Error::BadCredentials));
+    let proved = prove(PASSWORD).await.unwrap();
+    // Who has seen the token from before has nothing any more.
+    assert!(fixture.identity(&login).await.is_none());
+    let identity = fixture.identity(&proved).await.unwrap();
+    assert_eq!(identity.session.id, login.session.id);
+    let weak = fixture
+        .accounts
+        .change_password(&identity, "ada@example.org", &client)
+        .await;
     assert!(matches!(weak, Err(Error::Invalid(_))), "{weak:?}");
-    fixture.accounts.change_password(&identity, ANOTHER).await.unwrap();
+    let changed = fixture
+        .accounts
+        .change_password(&identity, ANOTHER, &client)
+        .await
+        .unwrap();
     assert!(fixture.identity(&other).await.is_none());
-    assert!(fixture.identity(&login).await.is_some());
+    assert!(fixture.identity(&proved).await.is_none());
+    assert!(fixture.identity(&changed).await.is_some());
     assert_eq!(
         fixture.login("ada@example.org", PASSWORD).await.err(),
         Some(Error::BadCredentials)
@@ -262,7 +314,7 @@ async fn a_new_password_needs_a_recent_proof_and_ends_the_other_sessions() {
 
 #[tokio::test]
 async fn one_session_too_many_ends_the_oldest() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with(|config| config.attempts.per_account = 0);
     let account = fixture.account("ada@example.org").await;
     let mut logins = Vec::new();
     for _ in 0..=session::MAX_SESSIONS {
@@ -287,7 +339,7 @@ async fn a_password_is_judged_as_it_is_hashed() {
             password: Some(weak.clone()),
             roles: Default::default(),
         };
-        let made = fixture.accounts.create(new).await;
+        let made = fixture.accounts.create(new, &By::console()).await;
         assert!(matches!(made, Err(Error::Invalid(_))), "{weak}: {made:?}");
     }
 }

@@ -1,0 +1,340 @@
+//! What happened to an account: each attempt to log in, and each change of how its owner is known. It is only appended to,
+//! and forgotten after a while. Its owner reads it, and is told by mail of what they should know at once.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Accounts;
+use super::account::Account;
+use super::error::Error;
+use super::mail::{self, About, Link, Mail};
+use super::method::Method;
+use super::register::Deed;
+use super::session::{self, Client};
+use super::store::{self, Work};
+use crate::storage::engine::Direction;
+use crate::storage::keyspace::accounts as keys;
+
+/// The most events of one page.
+pub const MAX_EVENTS: usize = 200;
+/// The most networks and devices that are remembered of an account.
+const MAX_KNOWN: usize = 20;
+/// So many failures.
+const MANY: usize = 10;
+/// Within this time are many.
+const MANY_WITHIN_MS: u64 = 60 * 60_000;
+/// How often at most somebody is told of many failures.
+const TOLD_EVERY_MS: u64 = 24 * 60 * 60_000;
+const DAY_MS: u64 = 24 * 60 * 60_000;
+/// How long a link that ends sessions does so.
+const END_MINUTES: u64 = 7 * 24 * 60;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Somebody logged in, or tried to.
+    Login,
+    /// Somebody who knew the password was asked for a second factor.
+    SecondFactorAsked,
+    /// The owner proved again who they are, or somebody failed to.
+    Reauthentication,
+    /// The password was changed.
+    PasswordChanged,
+    /// The password was set through a link in a mail.
+    PasswordReset,
+    /// A second factor was added.
+    FactorAdded,
+    /// A second factor was removed.
+    FactorRemoved,
+    /// The recovery codes were replaced.
+    RecoveryCodesRenewed,
+    /// A token for programs was made.
+    TokenMade,
+    /// A token for programs was ended.
+    TokenEnded,
+    /// Sessions were ended through a link in a mail.
+    SessionsEnded,
+}
+
+/// An event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// A UUID of version 7.
+    pub id: Uuid,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What.
+    pub act: Act,
+    /// How it was proved who it is, or was to be.
+    pub method: Option<Method>,
+    /// Whether it was done; `false` where it was refused.
+    pub is_success: bool,
+    /// Where it came from.
+    pub client: Client,
+}
+
+impl Event {
+    pub(super) fn new(act: Act, method: Option<Method>, is_success: bool, client: &Client, at_ms: u64) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            at_ms,
+            act,
+            method,
+            is_success,
+            client: client.clone(),
+        }
+    }
+}
+
+/// What is remembered of who logs in to an account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Watch {
+    known: Vec<Known>,
+    /// When somebody failed to log in, of late.
+    failed_ms: Vec<u64>,
+    /// When the owner was last told of many failures.
+    told_ms: u64,
+}
+
+/// From where somebody has logged in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Known {
+    network: Option<IpAddr>,
+    agent: Option<String>,
+}
+
+impl Watch {
+    /// Whether somebody has logged in from there before.
+    pub(super) fn knows_network(&self, client: &Client) -> bool {
+        let network = client.network();
+        self.known.iter().any(|known| known.network == network)
+    }
+
+    /// Remembers where somebody comes from who has proved who they are. Whether that is new for an account that has been
+    /// used before.
+    fn learn(&mut self, client: &Client) -> bool {
+        let (network, agent) = (client.network(), &client.agent);
+        let is_new = !self.known.is_empty()
+            && !(self.knows_network(client) && self.known.iter().any(|known| known.agent == *agent));
+        self.known
+            .retain(|known| known.network != network || known.agent != *agent);
+        if self.known.len() >= MAX_KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push(Known {
+            network,
+            agent: agent.clone(),
+        });
+        self.failed_ms.clear();
+        is_new
+    }
+
+    /// Counts a failure. Whether the owner is to be told.
+    fn fail(&mut self, now_ms: u64) -> bool {
+        self.failed_ms
+            .retain(|at_ms| now_ms.saturating_sub(*at_ms) < MANY_WITHIN_MS);
+        if self.failed_ms.len() >= MANY {
+            self.failed_ms.remove(0);
+        }
+        self.failed_ms.push(now_ms);
+        let is_told = self.failed_ms.len() >= MANY && now_ms.saturating_sub(self.told_ms) >= TOLD_EVERY_MS;
+        if is_told {
+            self.told_ms = now_ms;
+        }
+        is_told
+    }
+}
+
+/// Whom an attempt is about.
+#[derive(Clone, Debug)]
+pub(super) enum Subject {
+    Account(Account),
+    /// Nobody has the address. What is written of it is as much as for an account, and can't be read as an address.
+    Stranger(Uuid),
+}
+
+impl Subject {
+    /// One whom nobody knows, under the text that was given for an address.
+    pub(super) fn stranger(text: &str) -> Self {
+        let digest = session::digest(text);
+        let half = digest.first_chunk().copied().unwrap_or_default();
+        Self::Stranger(Uuid::from_bytes(half))
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        match self {
+            Self::Account(account) => account.id,
+            Self::Stranger(id) => *id,
+        }
+    }
+}
+
+impl Accounts {
+    /// What happened to an account, the newest first, behind an event.
+    pub async fn activity(&self, account: Uuid, behind: Option<Uuid>, limit: usize) -> Result<Vec<Event>, Error> {
+        let behind = behind.map(|event| keys::event(account, event));
+        store::again(|| async {
+            let mut work = self.begin();
+            let limit = limit.min(MAX_EVENTS);
+            let rows = work
+                .scan_towards(&keys::events(account), behind.as_ref(), limit, Direction::Backward)
+                .await?;
+            work.commit().await?;
+            rows.iter().map(|(_, value)| store::decode(value)).collect()
+        })
+        .await
+    }
+
+    /// Writes down what happened.
+    pub(super) fn note(&self, work: &mut Work, about: Uuid, event: &Event) -> Result<(), Error> {
+        let forgotten_ms = event.at_ms + u64::from(self.config.activity.days) * DAY_MS;
+        work.write(keys::event(about, event.id), event, Some(forgotten_ms))
+    }
+
+    /// What is remembered of who logs in.
+    pub(super) async fn watch(&self, work: &mut Work, about: Uuid) -> Result<Watch, Error> {
+        Ok(work.read(&keys::watch(about)).await?.unwrap_or_default())
+    }
+
+    /// Whether somebody has logged in from this network before.
+    pub(super) async fn knows_network(&self, about: Uuid, client: &Client) -> Result<bool, Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            let watch = self.watch(&mut work, about).await?;
+            work.commit().await?;
+            Ok(watch.knows_network(client))
+        })
+        .await
+    }
+
+    /// Writes down that somebody failed to prove who they are; the owner is told where it is often.
+    pub(super) async fn note_failure(
+        &self,
+        subject: &Subject,
+        (act, method): (Act, Method),
+        client: &Client,
+    ) -> Result<(), Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            self.fail(&mut work, subject, (act, method), client).await?;
+            work.commit().await
+        })
+        .await
+    }
+
+    /// The same, with what else the work writes.
+    pub(super) async fn fail(
+        &self,
+        work: &mut Work,
+        subject: &Subject,
+        (act, method): (Act, Method),
+        client: &Client,
+    ) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
+        let event = Event::new(act, Some(method), false, client, now_ms);
+        let mut watch = self.watch(work, subject.id()).await?;
+        let is_told = watch.fail(now_ms);
+        match subject {
+            Subject::Account(account) => {
+                self.note(work, account.id, &event)?;
+                if is_told {
+                    let link = self.link_that_ends(work, account.id, None)?;
+                    self.tell(work, account, About::ManyFailures, Some(link)).await?;
+                }
+                work.write(keys::watch(account.id), &watch, None)
+            }
+            // As many writes, but nobody reads them.
+            Subject::Stranger(id) => {
+                work.write(keys::event(*id, event.id), &event, Some(now_ms + DAY_MS))?;
+                work.write(keys::watch(*id), &watch, Some(now_ms + DAY_MS))
+            }
+        }
+    }
+
+    /// Writes down that a session begins; the owner is told where it comes from a new device or network.
+    pub(super) async fn note_login(
+        &self,
+        work: &mut Work,
+        account: &Account,
+        (method, session): (Method, Uuid),
+        client: &Client,
+    ) -> Result<(), Error> {
+        let event = Event::new(Act::Login, Some(method), true, client, self.clock.now_ms());
+        self.note(work, account.id, &event)?;
+        let mut watch = self.watch(work, account.id).await?;
+        if watch.learn(client) {
+            let link = self.link_that_ends(work, account.id, Some(session))?;
+            let mut mail = Mail::to(account, About::NewLogin, Some(link));
+            mail.client = Some(client.clone());
+            mail::send(work, &mail, self.clock.now_ms()).await?;
+        }
+        work.write(keys::watch(account.id), &watch, None)
+    }
+
+    /// Remembers where somebody comes from who has shown that the account's mail is theirs.
+    pub(super) async fn remember(&self, work: &mut Work, account: Uuid, client: &Client) -> Result<(), Error> {
+        let mut watch = self.watch(work, account).await?;
+        watch.learn(client);
+        work.write(keys::watch(account), &watch, None)
+    }
+
+    /// A link that ends a session, or all of them, of an account.
+    pub(super) fn link_that_ends(&self, work: &mut Work, account: Uuid, session: Option<Uuid>) -> Result<Link, Error> {
+        let deed = Deed::End { account, session };
+        self.link(work, "/account/end-session", &deed, END_MINUTES)
+    }
+
+    /// Mails the owner of an account.
+    pub(super) async fn tell(
+        &self,
+        work: &mut Work,
+        account: &Account,
+        about: About,
+        link: Option<Link>,
+    ) -> Result<(), Error> {
+        mail::send(work, &Mail::to(account, about, link), self.clock.now_ms()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(address: &str, agent: &str) -> Client {
+        Client {
+            address: Some(address.parse().unwrap()),
+            agent: Some(agent.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_first_login_is_nothing_new_and_another_network_or_device_is() {
+        let mut watch = Watch::default();
+        assert!(!watch.learn(&client("192.0.2.1", "browser")));
+        assert!(!watch.learn(&client("192.0.2.77", "browser")), "the same network");
+        assert!(watch.learn(&client("198.51.100.1", "browser")));
+        assert!(watch.learn(&client("192.0.2.1", "program")));
+        assert!(!watch.learn(&client("192.0.2.1", "program")));
+        for number in 0..100 {
+            watch.learn(&client("192.0.2.1", &number.to_string()));
+        }
+        assert_eq!(watch.known.len(), MAX_KNOWN);
+    }
+
+    #[test]
+    fn many_failures_are_told_once_a_day_and_few_never() {
+        let mut watch = Watch::default();
+        let told = |watch: &mut Watch, at_ms: u64| (0..30).filter(|number| watch.fail(at_ms + number)).count();
+        assert_eq!((0..9).filter(|number| watch.fail(DAY_MS + number)).count(), 0);
+        watch.learn(&client("192.0.2.1", "browser"));
+        assert_eq!(told(&mut watch, 2 * DAY_MS), 1);
+        assert_eq!(told(&mut watch, 2 * DAY_MS + 2 * MANY_WITHIN_MS), 0);
+        assert_eq!(told(&mut watch, 3 * DAY_MS + 1), 1);
+        // One every ten minutes is not many.
+        let slow = |number: u64| 5 * DAY_MS + number * 10 * 60_000;
+        assert_eq!((0..50).filter(|number| watch.fail(slow(*number))).count(), 0);
+    }
+}

@@ -1,0 +1,263 @@
+//! Erasing an account: everything that is the account's own, step by step. Each step is a commit that says how far it went,
+//! so that a crash between two of them loses nothing, and the host goes on when it starts again.
+
+mod receipt;
+mod sweep;
+mod traces;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use receipt::{Receipt, ReceiptKey, Signed};
+pub use traces::Traces;
+
+use super::account::{Account, Record};
+use super::address::Address;
+use super::audit::By;
+use super::error::Error;
+use super::store::{self, Work};
+use super::{Accounts, Identity};
+use crate::capabilities::catalogue::Catalogue;
+use crate::storage::audit::Actor;
+use crate::storage::engine::Key;
+use crate::storage::keyspace::accounts as keys;
+use crate::storage::keyspace::written_down;
+
+/// How long the receipt is kept: it names nobody.
+const RECEIPT_KEPT_MS: u64 = 400 * 24 * 60 * 60_000;
+/// How long after the end it is looked once more for what a call that was under way has written since.
+const AFTERWARDS_MS: u64 = 5 * 60_000;
+/// Erasures that are found at a time.
+const FOUND: usize = 100;
+
+/// An erasure that is under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Erasure {
+    account: Uuid,
+    /// Gone with the last step.
+    address: Option<Address>,
+    requested_ms: u64,
+    by: Actor,
+    stage: Stage,
+    /// Where in the stage it goes on: a collection, and a key.
+    place: Option<String>,
+    behind: Option<Vec<u8>>,
+    removed: Removed,
+    /// From when on it is looked once more.
+    due_ms: Option<u64>,
+}
+
+/// The stages, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    Documents,
+    Buckets,
+    Answers,
+    Waiting,
+    Dead,
+    Links,
+    Challenges,
+    Activity,
+    Account,
+}
+
+impl Stage {
+    fn next(self) -> Option<Self> {
+        Some(match self {
+            Self::Documents => Self::Buckets,
+            Self::Buckets => Self::Answers,
+            Self::Answers => Self::Waiting,
+            Self::Waiting => Self::Dead,
+            Self::Dead => Self::Links,
+            Self::Links => Self::Challenges,
+            Self::Challenges => Self::Activity,
+            Self::Activity => Self::Account,
+            Self::Account => return None,
+        })
+    }
+}
+
+/// What was removed, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Documents that were removed, by collection.
+    pub documents: BTreeMap<String, u64>,
+    /// Documents that belong to nobody now, by collection.
+    pub anonymised: BTreeMap<String, u64>,
+    /// Entries of the account's buckets with plugins.
+    pub bucket_entries: u64,
+    /// Answers that were kept for repeated requests.
+    pub kept_answers: u64,
+    /// Mails and other entries of the outbox.
+    pub outbox_entries: u64,
+    /// Links in mails, and logins that waited for a second factor.
+    pub links: u64,
+    /// Entries of the activity.
+    pub activity: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Tokens for programs.
+    pub tokens: u64,
+}
+
+impl Accounts {
+    /// Erases the account of one who acts and has proved a short while ago who they are.
+    pub async fn erase_own(&self, catalogue: &Catalogue, identity: &Identity, by: &By) -> Result<Signed, Error> {
+        let account = identity.account.id;
+        store::again(|| async {
+            let mut work = self.begin();
+            let record = self.acting_recently(&mut work, identity).await?;
+            self.begin_erasure(work, &record, by).await
+        })
+        .await?;
+        self.erase_all(catalogue, account).await
+    }
+
+    /// Erases somebody's account. Where it is erased already, the receipt is the one of then.
+    pub async fn erase(&self, catalogue: &Catalogue, account: Uuid, by: &By) -> Result<Signed, Error> {
+        if let Some(receipt) = self.receipt(account).await? {
+            return Ok(receipt);
+        }
+        store::again(|| async {
+            let mut work = self.begin();
+            let record = self.record(&mut work, account).await?;
+            self.begin_erasure(work, &record, by).await
+        })
+        .await?;
+        self.erase_all(catalogue, account).await
+    }
+
+    /// Goes on with erasures that were begun, such as before a crash, and looks once more where it is time. How many there
+    /// are still.
+    pub async fn go_on_erasing(&self, catalogue: &Catalogue) -> Result<usize, Error> {
+        let rows = store::again(|| async {
+            let mut work = self.begin();
+            let rows = work.scan(&keys::erasures(), None, FOUND).await?;
+            work.commit().await?;
+            Ok(rows)
+        })
+        .await?;
+        let mut left = 0;
+        for (_, value) in rows {
+            let erasure: Erasure = store::decode(&value)?;
+            match erasure.due_ms {
+                Some(due_ms) if due_ms > self.clock.now_ms() => left += 1,
+                _ => drop(self.erase_all(catalogue, erasure.account).await?),
+            }
+        }
+        Ok(left)
+    }
+
+    /// From here on nobody acts as the account any more.
+    pub(super) async fn begin_erasure(&self, mut work: Work, record: &Record, by: &By) -> Result<(), Error> {
+        let account = &record.account;
+        if work.read::<Erasure>(&keys::erasure(account.id)).await?.is_some() {
+            return Ok(());
+        }
+        let sessions = self.sessions_in(&mut work, account.id).await?;
+        self.end_all(&mut work, account.id, None).await?;
+        let tokens = self.end_tokens(&mut work, account.id).await?;
+        let locked = Record {
+            account: Account {
+                is_locked: true,
+                ..account.clone()
+            },
+            password: None,
+            is_short: false,
+        };
+        work.write(keys::record(account.id), &locked, None)?;
+        let erasure = Erasure {
+            account: account.id,
+            address: Some(account.address.clone()),
+            requested_ms: self.clock.now_ms(),
+            by: by.actor,
+            stage: Stage::Documents,
+            place: None,
+            behind: None,
+            removed: Removed {
+                sessions,
+                tokens,
+                ..Removed::default()
+            },
+            due_ms: None,
+        };
+        work.write(keys::erasure(account.id), &erasure, None)?;
+        self.audit(&mut work, by, "account.erase", Some(account)).await?;
+        work.commit().await
+    }
+
+    async fn erase_all(&self, catalogue: &Catalogue, account: Uuid) -> Result<Signed, Error> {
+        loop {
+            if let Some(receipt) = store::again(|| self.step(catalogue, account)).await? {
+                return Ok(receipt);
+            }
+        }
+    }
+
+    /// One step; the receipt behind the last one.
+    pub(super) async fn step(&self, catalogue: &Catalogue, account: Uuid) -> Result<Option<Signed>, Error> {
+        let mut work = self.begin();
+        let Some(mut erasure) = work.read::<Erasure>(&keys::erasure(account)).await? else {
+            // Somebody else was at it, and is done.
+            return self.receipt(account).await?.ok_or(Error::NotFound).map(Some);
+        };
+        let is_over = self.sweep(&mut work, catalogue, &mut erasure).await?;
+        if !is_over {
+            work.write(keys::erasure(account), &erasure, None)?;
+            work.commit().await?;
+            return Ok(None);
+        }
+        (erasure.place, erasure.behind) = (None, None);
+        if let Some(next) = erasure.stage.next() {
+            erasure.stage = next;
+            work.write(keys::erasure(account), &erasure, None)?;
+            work.commit().await?;
+            return Ok(None);
+        }
+        self.finish(work, erasure).await.map(Some)
+    }
+
+    async fn finish(&self, mut work: Work, mut erasure: Erasure) -> Result<Signed, Error> {
+        let account = erasure.account;
+        let is_second = erasure.due_ms.is_some();
+        if is_second {
+            work.delete(keys::erasure(account));
+            work.commit().await?;
+            return self.receipt(account).await?.ok_or(Error::NotFound);
+        }
+        let finished_ms = self.clock.now_ms();
+        let receipt = Receipt::new(account, (erasure.requested_ms, finished_ms), erasure.removed.clone());
+        let signed = self.secrets.receipts.sign(&receipt)?;
+        work.write(keys::receipt(account), &signed, Some(finished_ms + RECEIPT_KEPT_MS))?;
+        erasure.address = None;
+        erasure.stage = Stage::Documents;
+        erasure.due_ms = Some(finished_ms + AFTERWARDS_MS);
+        work.write(keys::erasure(account), &erasure, None)?;
+        work.commit().await?;
+        Ok(signed)
+    }
+
+    /// The receipt of an account that is gone.
+    pub async fn receipt(&self, account: Uuid) -> Result<Option<Signed>, Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            let receipt = work.read(&keys::receipt(account)).await?;
+            work.commit().await?;
+            Ok(receipt)
+        })
+        .await
+    }
+
+    /// What proves that a receipt is this host's.
+    pub fn receipt_key(&self) -> serde_json::Value {
+        self.secrets.receipts.public()
+    }
+}
+
+impl Erasure {
+    fn behind(&self) -> Option<Key> {
+        self.behind.clone().map(written_down)
+    }
+}

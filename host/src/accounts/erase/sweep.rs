@@ -1,0 +1,177 @@
+//! The stages of an erasure, a page at a time.
+
+use serde::de::IgnoredAny;
+use uuid::Uuid;
+
+use super::{Erasure, Stage};
+use crate::accounts::Accounts;
+use crate::accounts::error::Error;
+use crate::accounts::store::Work;
+use crate::capabilities::catalogue::Catalogue;
+use crate::capabilities::erasure;
+use crate::manifest::OnErase;
+use crate::storage::engine::{Key, Range};
+use crate::storage::keyspace::accounts as keys;
+use crate::storage::keyspace::{answers_of, outbox};
+
+/// Rows of one commit.
+const PAGE: usize = 200;
+
+impl Accounts {
+    /// Does a page of the stage. Whether the stage is over.
+    pub(super) async fn sweep(
+        &self,
+        work: &mut Work,
+        catalogue: &Catalogue,
+        erasure: &mut Erasure,
+    ) -> Result<bool, Error> {
+        let account = erasure.account;
+        match erasure.stage {
+            Stage::Documents => self.sweep_documents(work, catalogue, erasure).await,
+            Stage::Buckets => {
+                let (removed, place) = erasure::erase_buckets(work.transaction(), account, erasure.behind()).await?;
+                erasure.removed.bucket_entries += removed;
+                erasure.behind = place.as_deref().map(<[u8]>::to_vec);
+                Ok(place.is_none())
+            }
+            Stage::Answers => {
+                let removed = remove(work, &answers_of(account)).await?;
+                erasure.removed.kept_answers += removed;
+                Ok(removed < PAGE as u64)
+            }
+            Stage::Waiting => remove_matching(work, erasure, &outbox::all_waiting(), Counted::Outbox).await,
+            Stage::Dead => remove_matching(work, erasure, &outbox::all_dead(), Counted::Outbox).await,
+            Stage::Links => remove_matching(work, erasure, &keys::links(), Counted::Links).await,
+            Stage::Challenges => remove_matching(work, erasure, &keys::challenges(), Counted::Links).await,
+            Stage::Activity => {
+                let removed = remove(work, &keys::events(account)).await?;
+                erasure.removed.activity += removed;
+                Ok(removed < PAGE as u64)
+            }
+            Stage::Account => {
+                remove_account(work, erasure).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn sweep_documents(
+        &self,
+        work: &mut Work,
+        catalogue: &Catalogue,
+        erasure: &mut Erasure,
+    ) -> Result<bool, Error> {
+        let state = catalogue.current();
+        let current = erasure.place.as_deref();
+        let mut collections = state
+            .collections()
+            .filter(|collection| Some(&**collection.name()) >= current);
+        let Some(collection) = collections.next() else {
+            return Ok(true);
+        };
+        let name = collection.name().to_string();
+        let behind = erasure.behind().filter(|_| erasure.place.as_ref() == Some(&name));
+        let found = erasure::owned(&self.engine, &name, erasure.account, behind).await?;
+        let erased = erasure::erase(
+            work.transaction(),
+            &state,
+            collection,
+            erasure.account,
+            &found.documents,
+        )
+        .await?;
+        if erased > 0 {
+            let counts = match collection.on_erase() {
+                OnErase::Delete => &mut erasure.removed.documents,
+                OnErase::Anonymise => &mut erasure.removed.anonymised,
+            };
+            *counts.entry(name.clone()).or_default() += erased;
+        }
+        if let Some(last) = found.last {
+            (erasure.place, erasure.behind) = (Some(name), Some(last.to_vec()));
+            return Ok(false);
+        }
+        let next = collections.next().map(|next| next.name().to_string());
+        (erasure.place, erasure.behind) = (next.clone(), None);
+        Ok(next.is_none())
+    }
+}
+
+/// Where a removed row is counted.
+#[derive(Clone, Copy)]
+enum Counted {
+    Outbox,
+    Links,
+}
+
+/// Removes a page of a range. How many rows there were.
+async fn remove(work: &mut Work, range: &Range) -> Result<u64, Error> {
+    let rows = work.scan(range, None, PAGE).await?;
+    let removed = rows.len() as u64;
+    for (key, _) in rows {
+        work.delete(key);
+    }
+    Ok(removed)
+}
+
+/// Removes the rows of a page that are about the account. Whether the range is at its end.
+async fn remove_matching(
+    work: &mut Work,
+    erasure: &mut Erasure,
+    range: &Range,
+    counted: Counted,
+) -> Result<bool, Error> {
+    let rows = work.scan(range, erasure.behind().as_ref(), PAGE).await?;
+    let is_last = rows.len() < PAGE;
+    let needles = needles(erasure);
+    for (key, value) in rows {
+        if needles.iter().any(|needle| contains(&value, needle.as_bytes())) {
+            work.delete(key.clone());
+            match counted {
+                Counted::Outbox => erasure.removed.outbox_entries += 1,
+                Counted::Links => erasure.removed.links += 1,
+            }
+        }
+        erasure.behind = Some(key.to_vec());
+    }
+    Ok(is_last)
+}
+
+/// How the account is written in the rows of the host: its id and its address as whole JSON texts.
+fn needles(erasure: &Erasure) -> Vec<String> {
+    let id = serde_json::to_string(&erasure.account);
+    let address = erasure.address.as_ref().map(serde_json::to_string);
+    [Some(id), address].into_iter().flatten().flatten().collect()
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// The account itself, and the key without which nobody reads what the audit log tells of it.
+async fn remove_account(work: &mut Work, erasure: &Erasure) -> Result<(), Error> {
+    let account = erasure.account;
+    if let Some(address) = &erasure.address {
+        let of_address = keys::address(address.as_str());
+        // Somebody may have it anew only behind this commit.
+        if work.read::<Uuid>(&of_address).await? == Some(account) {
+            work.delete(of_address);
+        }
+        let mailed = keys::mailed(address.as_str());
+        if work.read::<IgnoredAny>(&mailed).await?.is_some() {
+            work.delete(mailed);
+        }
+    }
+    let own: [Key; 4] = [
+        keys::record(account),
+        keys::factors(account),
+        keys::watch(account),
+        keys::personal_key(account),
+    ];
+    for key in own {
+        if work.read::<IgnoredAny>(&key).await?.is_some() {
+            work.delete(key);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Whether anything is left of an account: every logical key of the store is looked at.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::accounts::Accounts;
+use crate::accounts::address::Address;
+use crate::accounts::error::Error;
+use crate::storage::keyspace::{self, Kept};
+use crate::storage::search;
+
+/// The most places that are named.
+const MAX_NAMED: usize = 100;
+
+/// What is left of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Traces {
+    /// Keys that were looked at.
+    pub keys: u64,
+    /// Entries that hold nothing but the account's id, as they should: the audit log's, the receipt.
+    pub opaque: u64,
+    /// How many others hold its id or its address.
+    pub left: u64,
+    /// The first of them.
+    pub places: Vec<String>,
+}
+
+impl Accounts {
+    /// Looks for the id of an account, and its address where it is known, in every key and every value.
+    pub async fn traces(&self, account: Uuid, address: Option<&Address>) -> Result<Traces, Error> {
+        let text = account.to_string();
+        let mut needles = vec![account.as_bytes().to_vec(), text.into_bytes()];
+        needles.extend(address.map(|address| address.as_str().as_bytes().to_vec()));
+        let mut traces = Traces::default();
+        traces.keys = search::search(&self.engine, &needles, |key| match keyspace::kept(key) {
+            Kept::Opaque => traces.opaque += 1,
+            Kept::Named(what) => {
+                traces.left += 1;
+                if traces.places.len() < MAX_NAMED {
+                    traces.places.push(what);
+                }
+            }
+        })
+        .await?;
+        Ok(traces)
+    }
+}

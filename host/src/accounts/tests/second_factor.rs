@@ -1,0 +1,320 @@
+//! Second factors over a real store: what a login asks for, and that no code is good twice.
+
+use totp_rs::{Builder, Secret};
+
+use super::*;
+use crate::accounts::method::Method;
+
+const ADDRESS: &str = "ada@example.org";
+
+/// The code that an app shows at a time.
+fn code(secret: &str, at_ms: u64) -> String {
+    let totp = Builder::new()
+        .with_secret(Secret::try_from_base32(secret).unwrap())
+        .with_account_name("app")
+        .build()
+        .unwrap();
+    totp.generate(at_ms / 1000).to_string()
+}
+
+struct Guarded {
+    fixture: Fixture,
+    secret: String,
+    recovery: Vec<String>,
+    identity: Identity,
+}
+
+impl Guarded {
+    /// An account with a generator of codes.
+    async fn new() -> Self {
+        let fixture = Fixture::with(|config| config.attempts.per_account = 0);
+        fixture.account(ADDRESS).await;
+        let login = fixture.login(ADDRESS, PASSWORD).await.unwrap();
+        let identity = fixture.identity(&login).await.unwrap();
+        let offer = fixture.accounts.offer_totp(&identity).await.unwrap();
+        assert!(
+            offer
+                .url
+                .starts_with("otpauth://totp/shop.example.org:ada%40example.org?"),
+            "{}",
+            offer.url
+        );
+        assert!(offer.url.contains(&offer.secret) && offer.picture.contains("<svg"));
+        // Nothing is asked for before a first code has shown that it works.
+        fixture.login(ADDRESS, PASSWORD).await.unwrap();
+        let wrong = fixture
+            .accounts
+            .confirm_totp(&identity, "000000", &Client::default())
+            .await;
+        assert_eq!(wrong, Err(Error::BadCode));
+        let first = code(&offer.secret, fixture.clock.now_ms());
+        let recovery = fixture
+            .accounts
+            .confirm_totp(&identity, &first, &Client::default())
+            .await
+            .unwrap();
+        assert_eq!(recovery.len(), 10);
+        Self {
+            secret: offer.secret,
+            recovery,
+            identity,
+            fixture,
+        }
+    }
+
+    async fn challenge(&self) -> Challenge {
+        let passed = self.fixture.accounts.login(ADDRESS, PASSWORD, &Client::default()).await;
+        match passed.unwrap() {
+            LoggedIn::SecondFactor(challenge) => challenge,
+            LoggedIn::Session(_) => panic!("no second factor is asked for"),
+        }
+    }
+
+    async fn answer(&self, challenge: &Challenge, method: Method, text: &str) -> Result<Login, Error> {
+        let token = challenge.token.reveal();
+        self.fixture
+            .accounts
+            .answer(token, method, text, &Client::default())
+            .await
+    }
+
+    fn now(&self) -> String {
+        code(&self.secret, self.fixture.clock.now_ms())
+    }
+}
+
+#[tokio::test]
+async fn a_login_asks_for_a_code_and_takes_none_twice() {
+    let guarded = Guarded::new().await;
+    let challenge = guarded.challenge().await;
+    assert_eq!(challenge.methods, [Method::Totp, Method::Recovery]);
+    // The code that has confirmed the generator is used up, although its time is not over.
+    assert_eq!(
+        guarded.answer(&challenge, Method::Totp, &guarded.now()).await.err(),
+        Some(Error::BadCode)
+    );
+    guarded.fixture.clock.advance(30_000);
+    let used = guarded.now();
+    let login = guarded.answer(&challenge, Method::Totp, &used).await.unwrap();
+    assert!(guarded.fixture.identity(&login).await.is_some());
+    let again = guarded.answer(&challenge, Method::Totp, &used).await;
+    assert_eq!(again.err(), Some(Error::ChallengeSpent));
+    let other = guarded.challenge().await;
+    assert_eq!(
+        guarded.answer(&other, Method::Totp, &used).await.err(),
+        Some(Error::BadCode)
+    );
+}
+
+#[tokio::test]
+async fn codes_from_long_ago_and_from_later_are_none() {
+    let guarded = Guarded::new().await;
+    let challenge = guarded.challenge().await;
+    let now_ms = guarded.fixture.clock.now_ms();
+    guarded.fixture.clock.advance(120_000);
+    for at_ms in [now_ms + 30_000, now_ms + 60_000, now_ms + 180_000] {
+        let text = code(&guarded.secret, at_ms);
+        assert_eq!(
+            guarded.answer(&challenge, Method::Totp, &text).await.err(),
+            Some(Error::BadCode)
+        );
+    }
+    let next = code(&guarded.secret, now_ms + 150_000);
+    assert!(
+        guarded.answer(&challenge, Method::Totp, &next).await.is_ok(),
+        "one step early"
+    );
+}
+
+#[tokio::test]
+async fn a_recovery_code_is_good_once_however_it_is_typed() {
+    let guarded = Guarded::new().await;
+    let typed = guarded.recovery[3].to_lowercase().replace('-', " ");
+    let challenge = guarded.challenge().await;
+    assert!(guarded.answer(&challenge, Method::Recovery, &typed).await.is_ok());
+    let challenge = guarded.challenge().await;
+    let again = guarded.answer(&challenge, Method::Recovery, &guarded.recovery[3]).await;
+    assert_eq!(again.err(), Some(Error::BadCode));
+    let client = Client::default();
+    let renewed = guarded
+        .fixture
+        .accounts
+        .renew_recovery(&guarded.identity, &client)
+        .await
+        .unwrap();
+    let old = guarded.answer(&challenge, Method::Recovery, &guarded.recovery[4]).await;
+    assert_eq!(old.err(), Some(Error::BadCode));
+    assert!(guarded.answer(&challenge, Method::Recovery, &renewed[0]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_challenge_ends_with_five_wrong_codes_and_with_a_new_password() {
+    let guarded = Guarded::new().await;
+    let challenge = guarded.challenge().await;
+    for _ in 0..5 {
+        assert_eq!(
+            guarded.answer(&challenge, Method::Totp, "000000").await.err(),
+            Some(Error::BadCode)
+        );
+    }
+    guarded.fixture.clock.advance(30_000);
+    let spent = guarded.answer(&challenge, Method::Totp, &guarded.now()).await;
+    assert_eq!(spent.err(), Some(Error::ChallengeSpent));
+
+    let challenge = guarded.challenge().await;
+    let identity = &guarded.identity;
+    guarded
+        .fixture
+        .accounts
+        .change_password(identity, ANOTHER, &Client::default())
+        .await
+        .unwrap();
+    let spent = guarded.answer(&challenge, Method::Totp, &guarded.now()).await;
+    assert_eq!(spent.err(), Some(Error::ChallengeSpent));
+
+    let LoggedIn::SecondFactor(late) = guarded
+        .fixture
+        .accounts
+        .login(ADDRESS, ANOTHER, &Client::default())
+        .await
+        .unwrap()
+    else {
+        panic!("no second factor is asked for");
+    };
+    guarded.fixture.clock.advance(10 * MINUTE_MS);
+    let spent = guarded.answer(&late, Method::Totp, &guarded.now()).await;
+    assert_eq!(spent.err(), Some(Error::ChallengeSpent));
+}
+
+#[tokio::test]
+async fn a_password_of_eight_characters_needs_a_second_factor_and_keeps_it() {
+    let short = "k3#vQ9!z";
+    let plain = Fixture::new();
+    plain.account(ADDRESS).await;
+    let login = plain.login(ADDRESS, PASSWORD).await.unwrap();
+    let identity = plain.identity(&login).await.unwrap();
+    let refused = plain
+        .accounts
+        .change_password(&identity, short, &Client::default())
+        .await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+
+    let guarded = Guarded::new().await;
+    let accounts = &guarded.fixture.accounts;
+    let client = Client::default();
+    accounts
+        .change_password(&guarded.identity, short, &client)
+        .await
+        .unwrap();
+    let removed = accounts.remove_totp(&guarded.identity, &client).await;
+    assert!(matches!(removed, Err(Error::Conflict(_))), "{removed:?}");
+    accounts
+        .change_password(&guarded.identity, ANOTHER, &client)
+        .await
+        .unwrap();
+    accounts.remove_totp(&guarded.identity, &client).await.unwrap();
+    assert!(
+        guarded.fixture.login(ADDRESS, ANOTHER).await.is_ok(),
+        "no code is asked for"
+    );
+}
+
+#[tokio::test]
+async fn seeds_move_to_a_new_key_and_the_old_one_is_needed_no_more() {
+    let guarded = Guarded::new().await;
+    let engine = Arc::clone(&guarded.fixture.accounts.engine);
+    let clock = Arc::clone(&guarded.fixture.clock);
+    let new = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let open = |keys: &str| {
+        let mut config = config::Accounts::default();
+        (config.hashing.memory_kib, config.hashing.iterations) = (128, 1);
+        Accounts::new(Arc::clone(&engine), Arc::clone(&clock) as _, config, secrets(keys)).unwrap()
+    };
+    assert!(
+        matches!(open(new).reseal().await, Err(Error::Internal(_))),
+        "the old key is missing"
+    );
+    assert_eq!(open(&format!("{new},{SEED_KEY}")).reseal().await, Ok(1));
+    assert_eq!(open(&format!("{new},{SEED_KEY}")).reseal().await, Ok(0));
+    let moved = Guarded {
+        fixture: Fixture {
+            accounts: open(new),
+            clock,
+        },
+        ..guarded
+    };
+    moved.fixture.clock.advance(30_000);
+    let challenge = moved.challenge().await;
+    assert!(moved.answer(&challenge, Method::Totp, &moved.now()).await.is_ok());
+}
+
+#[tokio::test]
+async fn codes_by_mail_are_asked_for_only_where_the_operator_wants_them_and_never_beside_a_generator() {
+    let fixture = Fixture::with(|config| config.second_factor.email_codes = true);
+    fixture.account(ADDRESS).await;
+    let passed = fixture
+        .accounts
+        .login(ADDRESS, PASSWORD, &Client::default())
+        .await
+        .unwrap();
+    let LoggedIn::SecondFactor(challenge) = passed else {
+        panic!("no code is asked for");
+    };
+    assert_eq!(challenge.methods, [Method::Email]);
+    let outbox = crate::storage::outbox::Outbox::of(Arc::clone(&fixture.accounts.engine));
+    let mails = outbox.list(false, 10).await.unwrap();
+    let sent = mails[0].payload["code"].as_str().unwrap().to_owned();
+    let answer = async |text: &str| {
+        let token = challenge.token.reveal();
+        fixture
+            .accounts
+            .answer(token, Method::Email, text, &Client::default())
+            .await
+    };
+    assert_eq!(answer("00000000").await.err(), Some(Error::BadCode));
+    let login = answer(&sent).await.unwrap();
+    assert_eq!(answer(&sent).await.err(), Some(Error::ChallengeSpent));
+    let identity = fixture.identity(&login).await.unwrap();
+    // It proves no more than a link in a mail, so it makes no short password long enough.
+    let short = fixture
+        .accounts
+        .change_password(&identity, "k3#vQ9!z", &Client::default())
+        .await;
+    assert!(matches!(short, Err(Error::Invalid(_))), "{short:?}");
+
+    let offer = fixture.accounts.offer_totp(&identity).await.unwrap();
+    let first = code(&offer.secret, fixture.clock.now_ms());
+    fixture
+        .accounts
+        .confirm_totp(&identity, &first, &Client::default())
+        .await
+        .unwrap();
+    let passed = fixture
+        .accounts
+        .login(ADDRESS, PASSWORD, &Client::default())
+        .await
+        .unwrap();
+    let LoggedIn::SecondFactor(challenge) = passed else {
+        panic!("no code is asked for");
+    };
+    assert_eq!(challenge.methods, [Method::Totp, Method::Recovery]);
+}
+
+#[tokio::test]
+async fn what_is_stored_holds_neither_a_seed_nor_a_code() {
+    let guarded = Guarded::new().await;
+    let mut work = guarded.fixture.accounts.begin();
+    let rows = work.scan(&keyspace::accounts::all(), None, 100).await.unwrap();
+    let seed = data_encoding::BASE32_NOPAD.decode(guarded.secret.as_bytes()).unwrap();
+    let recovery = guarded.recovery[0].replace('-', "");
+    for (_, value) in rows {
+        for secret in [
+            guarded.secret.as_bytes(),
+            &seed,
+            recovery.as_bytes(),
+            guarded.recovery[0].as_bytes(),
+        ] {
+            assert!(!value.windows(secret.len()).any(|part| part == secret), "{value:?}");
+        }
+    }
+}

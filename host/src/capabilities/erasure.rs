@@ -1,0 +1,146 @@
+//! What plugins keep of an account: the documents that it owns, and its buckets; found, and removed when it is erased. Page by page, so that it can
+//! be done beside the calls of others, and go on after a crash.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::catalogue::{CatalogueState, Collection};
+use super::documents::{self, Cursors, Documents, stored};
+use super::model::Document;
+use crate::manifest::OnErase;
+use crate::policy::{Caller, Scope};
+use crate::storage::engine::{Direction, Engine, Key, Quota, Scan};
+use crate::storage::keyspace;
+use crate::storage::transaction::{Ended, Transaction};
+
+/// Documents that are looked at at a time.
+const EXAMINED: usize = 200;
+/// Documents that one commit removes: each may be large.
+const PAGE: usize = 32;
+/// Entries of buckets that one commit removes.
+const ENTRIES: usize = 200;
+
+/// Some of the documents that an account owns.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// As they were when they were found.
+    pub documents: Vec<Document>,
+    /// Where the search goes on; `None` at the end.
+    pub last: Option<Key>,
+}
+
+/// Searches a collection for documents of an account, behind a key. What is found may be gone by the time it is used.
+pub async fn owned(
+    engine: &Arc<dyn Engine>,
+    collection: &str,
+    account: Uuid,
+    behind: Option<Key>,
+) -> Result<Owned, Ended> {
+    let mut scan = Scan {
+        after: behind,
+        ..Scan::first(keyspace::documents(collection), EXAMINED)
+    };
+    let mut found = Owned::default();
+    loop {
+        let rows = engine.scan(&scan).await?.data;
+        let is_last = rows.len() < EXAMINED;
+        for (key, row) in rows {
+            let id = keyspace::parse_document(&key).map(|(_, id)| id);
+            let document = id.and_then(|id| stored::decode(id, row.value));
+            found
+                .documents
+                .extend(document.filter(|document| document.owner == Some(account)));
+            scan.after = Some(key);
+            if found.documents.len() == PAGE {
+                found.last = scan.after;
+                return Ok(found);
+            }
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
+}
+
+/// Removes documents of an account, or has them belong to nobody, as their collection says. How many there were.
+pub async fn erase(
+    transaction: &mut Transaction,
+    catalogue: &CatalogueState,
+    collection: &Collection,
+    account: Uuid,
+    found: &[Document],
+) -> Result<u64, Ended> {
+    // Nothing is listed here, and nothing grows.
+    let (cursors, quota) = (Cursors::new([0; 32]), no_limit());
+    let mut documents = Documents {
+        transaction,
+        catalogue,
+        collection,
+        cursors: &cursors,
+        caller: &Caller::Operator,
+        readable: Some(Scope::All),
+        writable: Scope::All,
+        quota: &quota,
+    };
+    let mut erased = 0;
+    for found in found {
+        let id = found.id.to_string();
+        let document = documents.get(&id).await.map_err(ended)?;
+        if document.is_none_or(|document| document.owner != Some(account)) {
+            continue;
+        }
+        match collection.on_erase() {
+            OnErase::Delete => documents.delete(&id).await,
+            OnErase::Anonymise => documents.disown(&id).await,
+        }
+        .map_err(ended)?;
+        erased += 1;
+    }
+    Ok(erased)
+}
+
+/// Removes entries of an account's buckets, with which plugin ever. How many there were; where that is less than a page of
+/// a plugin's, the next plugin comes behind `place`, and `None` is the end.
+pub async fn erase_buckets(
+    transaction: &mut Transaction,
+    account: Uuid,
+    place: Option<Key>,
+) -> Result<(u64, Option<Key>), Ended> {
+    let all = keyspace::buckets();
+    let next = transaction
+        .scan_keys(&all, place.as_ref(), 1, Direction::Forward)
+        .await?;
+    let Some((plugin, of_plugin)) = next.first().and_then(keyspace::parse_bucket) else {
+        return Ok((0, None));
+    };
+    let range = keyspace::keyvalue_bucket(plugin, &super::keyvalue::bucket_of(account));
+    let keys = transaction.scan_keys(&range, None, ENTRIES, Direction::Forward).await?;
+    let removed = keys.len();
+    for key in keys {
+        transaction.delete(key);
+    }
+    // The same plugin again where there may be more of it; what was removed is not there any more.
+    let behind = if removed == ENTRIES {
+        place.unwrap_or(all.start)
+    } else {
+        of_plugin.end
+    };
+    Ok((removed as u64, Some(behind)))
+}
+
+fn no_limit() -> Quota {
+    Quota {
+        namespace: String::new(),
+        prefixes: Vec::new(),
+        limit_bytes: u64::MAX,
+    }
+}
+
+/// The operator may do everything with a document, so what remains is that the call can't go on, or that it is damaged.
+fn ended(error: documents::Error) -> Ended {
+    match error {
+        documents::Error::Ended(ended) => ended,
+        other => Ended::Unavailable(other.to_string()),
+    }
+}

@@ -1,0 +1,186 @@
+//! What an account is given of its own data: a ZIP archive of JSON files. It is made in a file that has no name, so that it
+//! takes no memory, and is sent once it is whole.
+
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::body::Chunks;
+use super::problem::Problem;
+use super::routes::auth::{account as account_routes, list, tokens};
+use super::{Http, render, routes};
+use crate::accounts::{Account, MAX_EVENTS};
+use crate::capabilities::erasure;
+
+/// The largest archive, before it is compressed.
+const MAX_BYTES: u64 = 4 << 30;
+/// What is sent at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Archives that are made at a time; others wait.
+static PLACES: Semaphore = Semaphore::const_new(2);
+
+/// An archive that is being made.
+struct Archive {
+    zip: ZipWriter<File>,
+    bytes: u64,
+}
+
+impl Archive {
+    fn begin() -> io::Result<Self> {
+        Ok(Self {
+            zip: ZipWriter::new(tempfile::tempfile()?),
+            bytes: 0,
+        })
+    }
+
+    fn file(&mut self, name: &str) -> io::Result<()> {
+        let large = SimpleFileOptions::default().large_file(true);
+        self.zip.start_file(name, large).map_err(io::Error::other)
+    }
+
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        self.bytes += text.len() as u64;
+        if self.bytes > MAX_BYTES {
+            return Err(io::Error::other("the archive is too large"));
+        }
+        self.zip.write_all(text)
+    }
+
+    fn finish(self) -> io::Result<File> {
+        let mut file = self.zip.finish().map_err(io::Error::other)?;
+        file.rewind()?;
+        Ok(file)
+    }
+}
+
+/// Everything that the host and the plugins keep of an account.
+pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Problem> {
+    let _place = PLACES.acquire().await;
+    let accounts = &http.accounts;
+    let mut archive = blocking(Archive::begin).await?;
+    let sessions = list(&accounts.sessions(account.id).await?, None);
+    let held = accounts.tokens(account.id).await?;
+    let held: Vec<Value> = held.iter().map(tokens::described).collect();
+    for (name, value) in [
+        ("account.json", routes::auth::account(account)),
+        ("sessions.json", sessions),
+        ("tokens.json", json!({ "items": held })),
+    ] {
+        archive = blocking(move || {
+            archive.file(name)?;
+            archive.write(&serde_json::to_vec_pretty(&value)?)?;
+            Ok(archive)
+        })
+        .await?;
+    }
+    archive = activity(http, account, archive).await?;
+    archive = documents(http, account, archive).await?;
+    let file = blocking(move || archive.finish()).await?;
+    Ok(chunks(file))
+}
+
+async fn activity(http: &Http, account: &Account, archive: Archive) -> Result<Archive, Problem> {
+    let mut array = Array::begin(archive, "activity.json".to_owned()).await?;
+    let mut behind = None;
+    loop {
+        let events = http.accounts.activity(account.id, behind, MAX_EVENTS).await?;
+        let texts = events
+            .iter()
+            .map(|event| account_routes::event(event).to_string().into_bytes());
+        array = array.add(texts.collect()).await?;
+        behind = events.last().map(|event| event.id);
+        if events.len() < MAX_EVENTS {
+            return array.end().await;
+        }
+    }
+}
+
+async fn documents(http: &Http, account: &Account, mut archive: Archive) -> Result<Archive, Problem> {
+    let state = http.dispatch.catalogue().current();
+    for collection in state.collections() {
+        let mut array = Array::begin(archive, format!("documents/{}.json", collection.name())).await?;
+        let mut behind = None;
+        loop {
+            let found = erasure::owned(http.dispatch.engine(), collection.name(), account.id, behind).await;
+            let found = found.map_err(|ended| {
+                tracing::error!(target: "http", %ended, "an archive can't be made");
+                Problem::from(crate::dispatch::Failure::Unavailable)
+            })?;
+            array = array
+                .add(found.documents.iter().map(render::document).collect())
+                .await?;
+            behind = found.last;
+            if behind.is_none() {
+                break;
+            }
+        }
+        archive = array.end().await?;
+    }
+    Ok(archive)
+}
+
+/// A JSON array that is written bit by bit.
+struct Array {
+    archive: Archive,
+    is_empty: bool,
+}
+
+impl Array {
+    async fn begin(mut archive: Archive, name: String) -> Result<Self, Problem> {
+        blocking(move || {
+            archive.file(&name)?;
+            archive.write(b"[")?;
+            Ok(Self {
+                archive,
+                is_empty: true,
+            })
+        })
+        .await
+    }
+
+    async fn add(mut self, items: Vec<Vec<u8>>) -> Result<Self, Problem> {
+        blocking(move || {
+            for item in items {
+                self.archive.write(if self.is_empty { b"\n" } else { b",\n" })?;
+                self.archive.write(&item)?;
+                self.is_empty = false;
+            }
+            Ok(self)
+        })
+        .await
+    }
+
+    async fn end(mut self) -> Result<Archive, Problem> {
+        blocking(move || {
+            self.archive.write(b"\n]\n")?;
+            Ok(self.archive)
+        })
+        .await
+    }
+}
+
+/// Writes where that holds up nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Problem> {
+    let failed = |error: io::Error| {
+        tracing::error!(target: "http", %error, "an archive can't be made");
+        Problem::internal()
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other).and_then(|done| done).map_err(failed)
+}
+
+fn chunks(file: File) -> Chunks {
+    let file = tokio::fs::File::from_std(file);
+    Box::pin(stream::try_unfold(file, |mut file| async move {
+        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        let read = file.read_buf(&mut chunk).await?;
+        Ok((read > 0).then(|| (Bytes::from(chunk), file)))
+    }))
+}

@@ -1,0 +1,31 @@
+//! Keys of the audit log; one byte behind the prefix says what is kept there.
+//!
+//! | kind | what | key after the kind |
+//! | --- | --- | --- |
+//! | `e` | entries | number (8 bytes) |
+//! | `h` | the number and the hash of the last entry | nothing |
+
+use super::{key, prefix_range};
+use crate::storage::engine::{Key, Range};
+
+const AUDIT: u8 = b't';
+
+/// The last entry.
+pub fn head() -> Key {
+    key(AUDIT, &[b"h"])
+}
+
+/// An entry.
+pub fn entry(number: u64) -> Key {
+    key(AUDIT, &[b"e", &number.to_be_bytes()])
+}
+
+/// All entries, the oldest first.
+pub fn entries() -> Range {
+    prefix_range(key(AUDIT, &[b"e"]))
+}
+
+/// The number of an entry's key.
+pub fn parse_entry(key: &Key) -> Option<u64> {
+    Some(u64::from_be_bytes(key.strip_prefix(&[AUDIT, b'e'])?.try_into().ok()?))
+}
