@@ -1,6 +1,9 @@
 //! Accounts of a host: made by its operator, logged in as a person would.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
+use totp_rs::{Builder, Secret};
 
 use crate::{Answer, Client, Host};
 
@@ -11,6 +14,51 @@ pub const CHEAP_HASHING: &str = "[accounts.hashing]\nmemory_kib = 128\niteration
 pub const PASSWORD: &str = "plover quartz ninety lamp";
 /// Another one.
 pub const ANOTHER_PASSWORD: &str = "seventeen copper umbrellas";
+
+/// No limit on logins: what logs in many times from one place is not what is tested.
+pub const UNLIMITED_ATTEMPTS: &str = "[accounts.attempts]\nper_account = 0\nper_network = 0\n";
+
+/// An app for one-time codes.
+#[derive(Clone, Debug)]
+pub struct App {
+    secret: String,
+    /// The step of the last code that it has shown.
+    shown: u64,
+}
+
+impl App {
+    /// The app, once it has scanned what `POST /auth/totp` answers.
+    pub fn new(secret: &str) -> Self {
+        Self {
+            secret: secret.to_owned(),
+            shown: 0,
+        }
+    }
+
+    /// A code that was not shown before. No code is good twice, so this one may be that of the next half minute, which a host
+    /// takes as well; where that was shown already, it waits.
+    pub fn code(&mut self) -> String {
+        loop {
+            let now_s = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .expect("it is after 1970")
+                .as_secs();
+            let step = (now_s / 30).max(self.shown + 1);
+            if step <= now_s / 30 + 1 {
+                self.shown = step;
+                return self.code_at(step * 30);
+            }
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+    }
+
+    /// The code of a time.
+    pub fn code_at(&self, time_s: u64) -> String {
+        let secret = Secret::try_from_base32(&self.secret).expect("a secret is base32");
+        let totp = Builder::new().with_secret(secret).with_account_name("app").build();
+        totp.expect("a secret has 160 bits").generate(time_s).to_string()
+    }
+}
 
 impl Host {
     /// Makes an account with [`PASSWORD`]; returns its id.
@@ -34,6 +82,37 @@ impl Host {
         answer["token"]
             .as_str()
             .unwrap_or_else(|| panic!("a login gives a token: {answer}"))
+            .to_owned()
+    }
+
+    /// The same client with the token of an answer that gives one.
+    #[track_caller]
+    pub fn with_token_of(&self, answer: &Answer) -> Client {
+        let json = answer.json();
+        let token = json["token"].as_str();
+        self.api()
+            .with_token(token.unwrap_or_else(|| panic!("no token is in {json}")))
+    }
+
+    /// Turns on one-time codes for a session that has begun just now: the app, and the recovery codes.
+    #[track_caller]
+    pub fn turn_on_codes(&self, client: &Client) -> (App, Vec<String>) {
+        let offer = client.post("/auth/totp", &json!({})).expect(200).json();
+        let mut app = App::new(offer["secret"].as_str().expect("a secret"));
+        let confirmed = client.post("/auth/totp/confirm", &json!({ "code": app.code() }));
+        let codes = confirmed.expect(200).json()["recovery_codes"].clone();
+        let codes = codes.as_array().expect("recovery codes").iter();
+        let codes = codes.filter_map(|code| code.as_str().map(str::to_owned)).collect();
+        (app, codes)
+    }
+
+    /// The challenge of a login with [`PASSWORD`] that goes on with a second factor.
+    #[track_caller]
+    pub fn challenge(&self, email: &str) -> String {
+        let answer = self.login(email, PASSWORD).expect(200).json();
+        let challenge = answer["second_factor"]["challenge"].as_str();
+        challenge
+            .unwrap_or_else(|| panic!("no second factor is asked for: {answer}"))
             .to_owned()
     }
 

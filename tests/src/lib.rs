@@ -19,7 +19,7 @@ mod plugin;
 mod random;
 mod setup;
 
-pub use accounts::{ANOTHER_PASSWORD, CHEAP_HASHING, PASSWORD};
+pub use accounts::{ANOTHER_PASSWORD, App, CHEAP_HASHING, PASSWORD, UNLIMITED_ATTEMPTS};
 pub use answer::Answer;
 pub use built::{binary, repository, scratch};
 pub use client::{Client, Lost, Request};

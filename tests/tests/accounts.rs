@@ -100,16 +100,20 @@ fn another_password_ends_the_other_sessions_and_must_be_hard_to_guess() {
         let problem = set(weak).expect(422).problem();
         assert_eq!(problem["errors"][0]["pointer"], "/password", "{problem}");
     }
-    set(ANOTHER_PASSWORD).expect(204);
+    let changed = set(ANOTHER_PASSWORD).expect(200);
     other.get("/auth/me").expect_problem(401, "unauthenticated");
+    // Whoever has seen the token from before has nothing any more.
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
+    let ada = host.with_token_of(&changed);
     ada.get("/auth/me").expect(200);
     host.login("ada@example.org", PASSWORD)
         .expect_problem(401, "bad_credentials");
     host.login("ada@example.org", ANOTHER_PASSWORD).expect(200);
     ada.post("/auth/reauthenticate", &json!({ "password": PASSWORD }))
         .expect_problem(401, "bad_credentials");
-    ada.post("/auth/reauthenticate", &json!({ "password": ANOTHER_PASSWORD }))
-        .expect(204);
+    let proved = ada.post("/auth/reauthenticate", &json!({ "password": ANOTHER_PASSWORD }));
+    host.with_token_of(&proved.expect(200)).get("/auth/me").expect(200);
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Records of accounts in transactions of the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -13,7 +14,9 @@ use crate::storage::outbox::{self, Entry};
 use crate::storage::transaction::Transaction;
 
 /// How often work is tried that others get in the way of.
-const ATTEMPTS: u32 = 32;
+const ATTEMPTS: u32 = 100;
+/// The longest rest before work is tried again, at random, so that those who are in each other's way don't stay so.
+const MAX_REST_MS: u64 = 20;
 
 /// Work on records, kept whole or not at all.
 pub(super) struct Work(Transaction);
@@ -93,7 +96,11 @@ where
     let mut attempts = 1;
     loop {
         match work().await {
-            Err(Error::Contention) if attempts < ATTEMPTS => attempts += 1,
+            Err(Error::Contention) if attempts < ATTEMPTS => {
+                let most_ms = u64::from(attempts - 1).min(MAX_REST_MS);
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most_ms))).await;
+                attempts += 1;
+            }
             done => return done,
         }
     }

@@ -1,5 +1,6 @@
 //! What the admin API can have done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,9 +13,12 @@ use crate::capabilities::documents::stored;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::http::{AdminActions, AdminError, Chunks};
+use crate::policy::grants::Denial;
+use crate::storage::audit::{self, Act, Actor};
 use crate::storage::clock::Clock;
 use crate::storage::engine::{Key, MAX_SCAN_ROWS, Scan};
 use crate::storage::keyspace;
+use crate::storage::transaction::Ended;
 
 use super::files::hex;
 use super::seed::Refused;
@@ -45,6 +49,41 @@ impl Admin {
             reload,
             clock,
         }
+    }
+}
+
+impl Admin {
+    /// Writes into the audit log what each plugin may touch, and what it is denied, where that is not as it was: at the
+    /// start, and after a reload.
+    pub(super) async fn audit_policy(&self, actor: Actor) -> Result<(), Ended> {
+        let config = self.config.load();
+        let plugins = self.dispatch.plugins().into_iter().map(|plugin| {
+            let manifest = plugin.manifest();
+            let granted = config.grants.get(&manifest.name).map(|grant| &grant.collections);
+            let access = manifest
+                .resources
+                .iter()
+                .map(|resource| (&resource.name, &resource.access));
+            let denied: Vec<String> = plugin.denied().iter().map(Denial::wish).collect();
+            json!({
+                "plugin": manifest.name,
+                "version": manifest.version,
+                "digest": hex(plugin.guest().digest()),
+                "access": access.collect::<BTreeMap<_, _>>(),
+                "wanted": manifest.wants.collections,
+                "granted": granted,
+                "denied": denied,
+            })
+        });
+        let act = Act {
+            at_ms: self.clock.now_ms(),
+            actor,
+            act: "policy.change".to_owned(),
+            subject: None,
+            detail: Value::Array(plugins.collect()),
+            personal: Vec::new(),
+        };
+        audit::record_change(self.dispatch.engine(), &act).await.map(|_| ())
     }
 }
 
@@ -89,6 +128,8 @@ impl AdminActions for Admin {
         self.dispatch.reconfigure(Arc::clone(&config)).await;
         let unknown = without_plugin(&self.dispatch, &config);
         self.config.store(config);
+        let audited = self.audit_policy(Actor::Operator).await;
+        audited.map_err(|error| AdminError::Failed(error.to_string()))?;
         Ok(json!({"ignored": ignored, "unknown_plugins": unknown}))
     }
 

@@ -26,6 +26,7 @@ use crate::dispatch::versions::VersionError;
 use crate::dispatch::{Dispatch, Parts};
 use crate::http::{self, Http};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
+use crate::storage::audit::Actor;
 use crate::storage::clock::{Clock, SystemClock};
 use crate::storage::engine::Engine;
 use crate::storage::{disk, memory};
@@ -187,6 +188,8 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
         reload,
         Arc::clone(&clock),
     ));
+    let audited = admin.audit_policy(Actor::Host).await;
+    audited.map_err(|error| StartError::Accounts(format!("the audit log: {error}")))?;
     let accounts = Accounts::new(
         Arc::clone(catalogue.engine()),
         Arc::clone(&clock),

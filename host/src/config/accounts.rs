@@ -235,7 +235,8 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Accounts {
     number(hashing.concurrent, 1..=1_024, &mut target.concurrent, source);
 
     let target = &mut accounts.sessions;
-    number(sessions.idle_minutes, 1..=525_600, &mut target.idle_minutes, source);
+    // When a session was last seen is written once a minute, so a shorter time would end sessions that are in use.
+    number(sessions.idle_minutes, 2..=525_600, &mut target.idle_minutes, source);
     number(sessions.hours, 1..=8_760, &mut target.hours, source);
     number(sessions.recent_minutes, 1..=60, &mut target.recent_minutes, source);
 

@@ -123,6 +123,22 @@ pub async fn record(engine: &Arc<dyn Engine>, act: &Act) -> Result<(), Ended> {
     .await
 }
 
+/// Appends in a transaction of its own, unless the last entry of this kind told the same. Whether it was appended.
+pub async fn record_change(engine: &Arc<dyn Engine>, act: &Act) -> Result<bool, Ended> {
+    let (key, now) = (keys::told(&act.act), hash(act.detail.to_string().as_bytes()));
+    again(|| async {
+        let mut transaction = Transaction::begin(Arc::clone(engine), act.at_ms);
+        let is_new = transaction.get(&key).await?.as_deref() != Some(now.as_bytes());
+        if is_new {
+            append(&mut transaction, act.clone()).await?;
+            transaction.put(key.clone(), now.clone().into(), None);
+        }
+        transaction.commit().await?;
+        Ok(is_new)
+    })
+    .await
+}
+
 /// Up to 200 entries behind the number `behind`, in the direction.
 pub async fn page(
     engine: &Arc<dyn Engine>,
@@ -264,6 +280,17 @@ mod tests {
             record(&engine, &act(number)).await.unwrap();
         }
         engine
+    }
+
+    #[tokio::test]
+    async fn what_stays_as_it_was_is_told_once() {
+        let engine = log(0).await;
+        let told = async |number: u64| record_change(&engine, &act(number)).await.unwrap();
+        assert_eq!(
+            [told(1).await, told(1).await, told(2).await, told(1).await],
+            [true, false, true, true]
+        );
+        assert_eq!(verify(&engine, None, 0).await.unwrap().entries, 3);
     }
 
     async fn change(engine: &Arc<dyn Engine>, key: Key, text: Option<Bytes>) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `e` | entries | number (8 bytes) |
 //! | `h` | the number and the hash of the last entry | nothing |
+//! | `s` | a hash of what was last told of something | what |
 
 use super::{key, prefix_range};
 use crate::storage::engine::{Key, Range};
@@ -13,6 +14,11 @@ const AUDIT: u8 = b't';
 /// The last entry.
 pub fn head() -> Key {
     key(AUDIT, &[b"h"])
+}
+
+/// What was last told of something.
+pub fn told(of: &str) -> Key {
+    key(AUDIT, &[b"s", of.as_bytes()])
 }
 
 /// An entry.

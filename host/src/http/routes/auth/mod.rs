@@ -43,10 +43,13 @@ pub(in crate::http) fn client(request: &Request) -> Client {
     }
 }
 
-/// What the client calls itself. Only printable ASCII comes through a header as text, so nothing in it ends a line.
+/// What the client calls itself, in printable ASCII: nothing in it ends a line, or moves a cursor.
 fn agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(MAX_AGENT_CHARACTERS).collect())
+    let printable = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character });
+    Some(printable.take(MAX_AGENT_CHARACTERS).collect())
 }
 
 /// How the secret of a session goes to its client.

@@ -1,0 +1,397 @@
+//! What attackers try against accounts.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use portcullis_tests::{ANOTHER_PASSWORD, CHEAP_HASHING, Client, Host, PASSWORD, Plugin, UNLIMITED_ATTEMPTS};
+use serde_json::{Value, json};
+
+const ADA: &str = "ada@example.org";
+const EVE: &str = "eve@example.org";
+
+fn host() -> Host {
+    let access = r#"{ list = "anyone", read = "anyone", create = "member", update = "owner", delete = "owner" }"#;
+    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}");
+    let setup = Host::init().with_plugin(&Plugin::named("catalog").allowing(access));
+    setup.with_config(&config).start()
+}
+
+/// The cookie of a session that begins.
+fn cookie(host: &Host, email: &str) -> String {
+    let login = json!({ "email": email, "password": PASSWORD, "session": "cookie" });
+    let answer = host.post("/auth/login", &login).expect(200);
+    assert!(
+        answer.json().get("token").is_none(),
+        "the secret is in the cookie or in the answer, never in both"
+    );
+    let set = answer.header("set-cookie").expect("a cookie").to_owned();
+    for said in [
+        "__Host-portcullis=pcs_",
+        "; Path=/",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Lax",
+    ] {
+        assert!(set.contains(said), "{said} is not in {set}");
+    }
+    set.split(';').next().expect("a cookie").to_owned()
+}
+
+fn with_cookie(host: &Host, method: &str, path: &str, cookie: &str, headers: &[(&str, &str)]) -> u16 {
+    let request = host.api().request(method, path).header("cookie", cookie);
+    let request = headers
+        .iter()
+        .fold(request, |request, (name, value)| request.header(name, value));
+    let request = if method == "GET" {
+        request
+    } else {
+        request.json(&json!({}))
+    };
+    request.send().status
+}
+
+#[test]
+fn another_site_does_nothing_with_the_cookie_of_a_browser() {
+    let host = host();
+    host.account(ADA, &[]);
+    let cookie = cookie(&host, ADA);
+    let own = [("sec-fetch-site", "same-origin")];
+    assert_eq!(with_cookie(&host, "GET", "/auth/me", &cookie, &own), 200);
+    for attack in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+        &[("sec-fetch-site", "none")],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[],
+    ] {
+        for (method, path) in [
+            ("POST", "/auth/logout"),
+            ("DELETE", "/auth/sessions"),
+            ("POST", "/api/products"),
+            ("DELETE", "/auth/me"),
+        ] {
+            assert_eq!(
+                with_cookie(&host, method, path, &cookie, attack),
+                403,
+                "{method} {path} {attack:?}"
+            );
+        }
+    }
+    assert_eq!(
+        with_cookie(&host, "GET", "/auth/me", &cookie, &[("sec-fetch-site", "cross-site")]),
+        403
+    );
+    // It is good for nothing on the other port, to which a browser sends it too.
+    let admin = host
+        .admin_as_anybody()
+        .request("GET", "/admin/api/plugins")
+        .header("cookie", &cookie);
+    admin.send().expect_problem(401, "unauthenticated");
+    assert_eq!(
+        with_cookie(&host, "GET", "/auth/me", &cookie, &own),
+        200,
+        "nothing was done"
+    );
+    let out = host.api().request("POST", "/auth/logout").header("cookie", &cookie);
+    let out = out.header("sec-fetch-site", "same-origin").send().expect(204);
+    assert!(out.header("set-cookie").is_some_and(|set| set.contains("Max-Age=0")));
+    assert_eq!(with_cookie(&host, "GET", "/auth/me", &cookie, &own), 401);
+}
+
+#[test]
+fn a_session_that_was_planted_is_not_the_one_that_begins() {
+    let host = host();
+    host.account(ADA, &[]);
+    host.account(EVE, &[]);
+    let planted = cookie(&host, EVE);
+    let login = json!({ "email": ADA, "password": PASSWORD, "session": "cookie" });
+    let request = host
+        .api()
+        .request("POST", "/auth/login")
+        .header("cookie", &planted)
+        .json(&login);
+    let set = request
+        .send()
+        .expect(200)
+        .header("set-cookie")
+        .expect("a cookie")
+        .to_owned();
+    let own = set.split(';').next().expect("a cookie");
+    assert_ne!(own, planted);
+    // With both, one planted by a neighbour, there is none: nobody acts as Eve unawares.
+    let both = format!("{planted}; {own}");
+    assert_eq!(
+        with_cookie(&host, "GET", "/auth/me", &both, &[("sec-fetch-site", "same-origin")]),
+        401
+    );
+}
+
+#[test]
+fn stuffed_credentials_are_slowed_down_and_lock_nobody_out() {
+    let config = format!("{CHEAP_HASHING}[accounts.attempts]\nper_account = 5\nper_network = 12\n");
+    let host = Host::init().with_config(&config).start();
+    host.account(ADA, &[]);
+    host.account(EVE, &[]);
+    // Ada has been here before.
+    let ada = host.member(ADA);
+    let statuses: Vec<u16> = (0..8).map(|_| host.login(EVE, ANOTHER_PASSWORD).status).collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
+    let refused = host.login(EVE, PASSWORD).expect(429);
+    let wait: u32 = refused
+        .header("retry-after")
+        .and_then(|text| text.parse().ok())
+        .expect("when to try again");
+    assert!((1..=12 * 60).contains(&wait), "{wait}");
+    // An address that nobody has is slowed down alike.
+    let statuses: Vec<u16> = (0..3)
+        .map(|_| host.login("nobody@example.org", PASSWORD).status)
+        .collect();
+    assert_eq!(statuses, [401, 401, 429], "the network has had its twelve");
+    ada.get("/auth/me").expect(200);
+    // Whoever reads the mail of the account gets in.
+    host.post("/auth/password/forgot", &json!({ "email": EVE })).expect(204);
+    let reset = json!({ "token": host.mail_to(EVE, 1).token(), "new": ANOTHER_PASSWORD });
+    host.post("/auth/password/reset", &reset).expect(204);
+}
+
+#[test]
+fn the_owner_is_told_of_many_failures_and_ends_sessions_with_the_link() {
+    let host = host();
+    host.account(ADA, &[]);
+    let ada = host.member(ADA);
+    for _ in 0..10 {
+        host.login(ADA, ANOTHER_PASSWORD).expect(401);
+    }
+    let mail = host.mail_to(ADA, 1);
+    assert_eq!(mail.subject, "Many failed sign-ins to your account");
+    let open = host
+        .get(&format!("/account/end-session?token={}", mail.token()))
+        .expect(200);
+    assert!(open.text().contains("Sign out"));
+    ada.get("/auth/me").expect(200);
+    let press = |token: &str| {
+        let form = format!("token={token}");
+        let request = host.api().request("POST", "/account/end-session");
+        request.body("application/x-www-form-urlencoded", form).send()
+    };
+    press(&mail.token()).expect(200);
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
+    press(&mail.token()).expect(410);
+    let again = host.member(ADA).get("/auth/activity?limit=3").expect(200).json();
+    let acts: Vec<&Value> = again["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| &item["act"])
+        .collect();
+    assert_eq!(acts, ["login", "sessions_ended", "login"]);
+}
+
+#[test]
+fn a_new_device_is_told_of_and_its_session_ended_by_the_link() {
+    let host = host();
+    host.account(ADA, &[]);
+    let login = |agent: &str| {
+        let credentials = json!({ "email": ADA, "password": PASSWORD });
+        let request = host.api().request("POST", "/auth/login").header("user-agent", agent);
+        host.with_token_of(&request.json(&credentials).send().expect(200))
+    };
+    let (usual, _) = (login("Browser/1"), login("Browser/1"));
+    assert_eq!(host.mails_to(ADA).len(), 0);
+    let other = login("<b>Thief</b>/1");
+    let mail = host.mail_to(ADA, 1);
+    assert_eq!(mail.subject, "A new sign-in to your account");
+    assert!(
+        mail.text.contains("127.0.0.1") && mail.text.contains("<b>Thief</b>/1"),
+        "{}",
+        mail.text
+    );
+    assert!(!mail.html.contains("<b>Thief"), "{}", mail.html);
+    let form = format!("token={}", mail.token());
+    let request = host.api().request("POST", "/account/end-session");
+    request
+        .body("application/x-www-form-urlencoded", form)
+        .send()
+        .expect(200);
+    other.get("/auth/me").expect_problem(401, "unauthenticated");
+    usual.get("/auth/me").expect(200);
+}
+
+#[test]
+fn nothing_of_a_request_breaks_out_of_the_log_or_the_activity() {
+    let host = host();
+    host.account(ADA, &[]);
+    for agent in ["evil\tagent", "a\"},{\"act\":\"login", &"x".repeat(1_000)] {
+        let credentials = json!({ "email": ADA, "password": ANOTHER_PASSWORD });
+        let request = host.api().request("POST", "/auth/login").header("user-agent", agent);
+        request.json(&credentials).send().expect(401);
+    }
+    // A line break in a header is the end of the header, whatever follows.
+    let mut stream = TcpStream::connect(host.api().authority()).expect("the host listens");
+    let body = json!({ "email": ADA, "password": ANOTHER_PASSWORD }).to_string();
+    let head = format!(
+        "POST /auth/login HTTP/1.1\r\nHost: evil.example\r\nUser-Agent: a\nX-Injected: b\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("the host reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the host answers");
+    assert!(
+        !answer.contains("evil.example") && !answer.contains("X-Injected"),
+        "{answer}"
+    );
+    let ada = host.member(ADA);
+    let activity = ada.get("/auth/activity").expect(200).json();
+    let agents = activity["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter_map(|item| item["user_agent"].as_str());
+    for agent in agents {
+        assert!(agent.len() <= 200 && !agent.contains(char::is_control), "{agent:?}");
+    }
+    assert!(!host.log().contains("X-Injected"), "{}", host.log());
+}
+
+#[test]
+fn the_host_header_decides_nothing() {
+    let host = host();
+    host.account(ADA, &[]);
+    let mut stream = TcpStream::connect(host.api().authority()).expect("the host listens");
+    let body = json!({ "email": ADA }).to_string();
+    let head = format!(
+        "POST /auth/password/forgot HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: evil.example\r\n\
+         Forwarded: host=evil.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("the host reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the host answers");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    let mail = host.mail_to(ADA, 1);
+    assert!(!mail.text.contains("evil") && !mail.html.contains("evil"), "{mail:?}");
+    assert!(
+        mail.text
+            .contains(&format!("http://{}/account/reset?token=", host.api().authority())),
+        "{mail:?}"
+    );
+}
+
+#[test]
+fn nobody_gives_themselves_what_the_host_decides() {
+    let host = host();
+    let more = json!({ "email": ADA, "password": PASSWORD, "roles": ["admin"], "id": "1" });
+    host.post("/auth/register", &more).expect_problem(422, "invalid");
+    host.account(ADA, &[]);
+    host.account(EVE, &[]);
+    let (ada, eve) = (host.member(ADA), host.member(EVE));
+    let owner = ada.get("/auth/me").expect(200).json()["id"].clone();
+    for (name, value) in [
+        ("owner", owner),
+        ("id", json!("1")),
+        ("created_at", json!("2000-01-01T00:00:00Z")),
+    ] {
+        let mut product = json!({ "sku": "lamp", "name": "Lamp" });
+        product[name] = value;
+        eve.post("/api/products", &product).expect_problem(422, "invalid");
+    }
+    for path in ["/auth/password", "/auth/tokens", "/auth/reauthenticate"] {
+        let more = json!({ "new": ANOTHER_PASSWORD, "name": "a", "scopes": ["read"], "password": PASSWORD, "roles": ["admin"] });
+        eve.post(path, &more).expect_problem(422, "invalid");
+    }
+    assert_eq!(eve.get("/auth/me").expect(200).json()["roles"], json!([]));
+}
+
+#[test]
+fn nothing_but_a_whole_token_is_one() {
+    let host = host();
+    host.account(ADA, &[]);
+    let token = host.session(ADA);
+    let (cut, longer, upper) = (&token[..token.len() - 1], format!("{token}A"), token.to_uppercase());
+    let long = "pcs_".to_owned() + &"A".repeat(10_000);
+    for forged in [
+        cut,
+        &longer,
+        &upper,
+        "pcs_",
+        "pca_",
+        "pcc_",
+        "pcl_",
+        "pcs_../../etc",
+        "null",
+        &long,
+    ] {
+        let answer = host.api().with_token(forged).get("/auth/me");
+        assert!(matches!(answer.status, 401 | 431), "{forged}: {}", answer.status);
+    }
+    for header in [
+        format!("Basic {token}"),
+        token.clone(),
+        format!("Bearer {token}, Bearer {token}"),
+        "Bearer".to_owned(),
+    ] {
+        let request = host.api().request("GET", "/auth/me").header("authorization", &header);
+        request.send().expect_problem(401, "unauthenticated");
+    }
+    // A cookie is a session's and nothing else's.
+    for cookie in [
+        "__Host-portcullis=",
+        "__Host-portcullis=pca_AAAA",
+        &format!("__Host-portcullis={}", host.token()),
+    ] {
+        let status = with_cookie(&host, "GET", "/auth/me", cookie, &[("sec-fetch-site", "same-origin")]);
+        assert_eq!(status, 401, "{cookie}");
+    }
+}
+
+#[test]
+fn nobody_reaches_what_is_anothers() {
+    let host = host();
+    host.account(ADA, &[]);
+    host.account(EVE, &[]);
+    let (ada, eve) = (host.member(ADA), host.member(EVE));
+    let of = |client: &Client, path: &str| {
+        let items = client.get(path).expect(200).json()["items"].clone();
+        items[0]["id"].as_str().expect("an id").to_owned()
+    };
+    ada.post("/auth/tokens", &json!({ "name": "a", "scopes": ["write"] }))
+        .expect(201);
+    let lamp = ada
+        .post("/api/products", &json!({ "sku": "lamp", "name": "Lamp" }))
+        .expect(201)
+        .location();
+    for (method, path, status) in [
+        ("DELETE", format!("/auth/sessions/{}", of(&ada, "/auth/sessions")), 404),
+        ("DELETE", format!("/auth/tokens/{}", of(&ada, "/auth/tokens")), 404),
+        ("PUT", lamp.clone(), 403),
+        ("PATCH", lamp.clone(), 403),
+        ("DELETE", lamp.clone(), 403),
+    ] {
+        let request = eve.request(method, &path);
+        let body = json!({ "sku": "lamp", "name": "Mine" });
+        let request = match method {
+            "PUT" => request.json(&body),
+            "PATCH" => request.body("application/merge-patch+json", body.to_string()),
+            _ => request,
+        };
+        assert_eq!(request.send().status, status, "{method} {path}");
+    }
+    // A program has what its scopes name, and no account of its own.
+    let made = ada
+        .post("/auth/tokens", &json!({ "name": "b", "scopes": ["products:read"] }))
+        .expect(201)
+        .json();
+    let program = host.api().with_token(made["token"].as_str().expect("a token"));
+    program.get(&lamp).expect(200);
+    program.delete(&lamp).expect_problem(403, "forbidden");
+    let batch = json!({ "operations": [{ "method": "DELETE", "path": lamp }] });
+    program.post("/api/batch", &batch).expect_problem(403, "forbidden");
+    program.get("/auth/me").expect_problem(403, "forbidden");
+    program
+        .post("/auth/tokens", &json!({ "name": "c", "scopes": ["write"] }))
+        .expect_problem(403, "forbidden");
+    ada.get(&lamp).expect(200);
+}

@@ -1,0 +1,236 @@
+//! Erasing an account: what it owned goes with it, a kill in the middle notwithstanding, and a receipt proves it.
+
+use std::thread;
+use std::time::Duration;
+
+use portcullis_tests::{CHEAP_HASHING, Client, Host, PASSWORD, Plugin, UNLIMITED_ATTEMPTS};
+use serde_json::{Value, json};
+
+const ADA: &str = "ada@example.org";
+
+fn host(on_erase: &str) -> Host {
+    let access = r#"{ list = "anyone", read = "anyone", create = "member", update = "owner", delete = "owner" }"#;
+    let access = format!("{access}\non_erase = \"{on_erase}\"");
+    let setup = Host::init().with_plugin(&Plugin::named("catalog").allowing(&access));
+    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}");
+    setup.with_config(&config).start()
+}
+
+fn products(client: &Client, prefix: &str, count: usize) {
+    for first in (0..count).step_by(100) {
+        let operations = (first..count.min(first + 100)).map(|number| {
+            let body = json!({ "sku": format!("{prefix}{number}"), "name": "Lamp" });
+            json!({ "method": "POST", "path": "/api/products", "body": body })
+        });
+        let batch = json!({ "operations": operations.collect::<Vec<_>>() });
+        client.post("/api/batch", &batch).expect(200);
+    }
+}
+
+fn count(host: &Host) -> u64 {
+    let list = host.get("/api/products?count=true&limit=1").expect(200).json();
+    list["count"].as_u64().expect("a count")
+}
+
+/// What is left of an account, by its id.
+fn traces(host: &Host, id: &str) -> Value {
+    host.admin()
+        .get(&format!("/admin/api/accounts/{id}/traces"))
+        .expect(200)
+        .json()
+}
+
+#[test]
+fn an_account_takes_what_it_owned_with_it_and_leaves_a_receipt() {
+    let host = host("delete");
+    let id = host.account(ADA, &[]);
+    host.account("eve@example.org", &[]);
+    let (ada, eve) = (host.member(ADA), host.member("eve@example.org"));
+    products(&ada, "ada", 70);
+    products(&eve, "eve", 3);
+    let again = ada.request("POST", "/api/products").header("idempotency-key", "once");
+    again.json(&json!({ "sku": "once", "name": "Lamp" })).send().expect(201);
+    let answer = ada.delete("/auth/me").expect(200);
+    let receipt = answer.json();
+    let removed = &receipt["receipt"]["removed"];
+    assert_eq!(removed["documents"], json!({ "products": 71 }));
+    assert_eq!(
+        (&removed["kept_answers"], &removed["sessions"]),
+        (&json!(1), &json!(1)),
+        "{removed}"
+    );
+    assert!(
+        receipt["receipt"]["outside"]
+            .as_array()
+            .is_some_and(|outside| outside.len() == 4)
+    );
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
+    host.login(ADA, PASSWORD).expect_problem(401, "bad_credentials");
+    assert_eq!(count(&host), 3);
+    assert_eq!(traces(&host, &id)["left"], 0);
+    eve.get("/auth/me").expect(200);
+
+    // The receipt is the host's own, and no other.
+    let file = host.setup().directory().join("receipt.json");
+    let check = |text: &str| {
+        std::fs::write(&file, text).expect("a scratch directory takes files");
+        host.to_admin(&["account", "verify-receipt", &file.to_string_lossy()])
+    };
+    let checked = check(answer.text());
+    assert!(checked.status.success(), "{checked:?}");
+    assert!(
+        String::from_utf8_lossy(&checked.stdout).contains("documents of `products`: 71"),
+        "{checked:?}"
+    );
+    let jws = receipt["jws"].as_str().expect("a signature");
+    let (message, signature) = jws.rsplit_once('.').expect("a signature");
+    let forged = json!({ "jws": format!("{message}A.{signature}") }).to_string();
+    assert_eq!(check(&forged).status.code(), Some(1));
+    let key = host.get("/auth/receipt-key").expect(200).json()["x"].clone();
+    let checked = host.command(&[
+        "account",
+        "verify-receipt",
+        "--key",
+        key.as_str().expect("a key"),
+        &file.to_string_lossy(),
+    ]);
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+}
+
+#[test]
+fn documents_that_stay_belong_to_nobody() {
+    let host = host("anonymise");
+    let id = host.account(ADA, &[]);
+    let ada = host.member(ADA);
+    products(&ada, "ada", 40);
+    let erased = host.command(&[
+        "account",
+        "erase",
+        ADA,
+        "--verify",
+        "--yes",
+        "--to",
+        &host.admin_url(),
+        "-o",
+        "json",
+    ]);
+    assert!(erased.status.success(), "{erased:?}");
+    let receipt: Value = serde_json::from_slice(&erased.stdout).expect("JSON");
+    assert_eq!(receipt["receipt"]["removed"]["anonymised"], json!({ "products": 40 }));
+    assert_eq!(receipt["traces"]["left"], 0, "{receipt}");
+    let list = host.get("/api/products?limit=100&count=true").expect(200).json();
+    assert_eq!(list["count"], 40);
+    assert!(
+        list["items"]
+            .as_array()
+            .is_some_and(|items| items.iter().all(|item| item["owner"].is_null()))
+    );
+    assert_eq!(traces(&host, &id)["left"], 0);
+    let verified = host.command(&["verify", "--to", &host.admin_url()]);
+    assert!(verified.status.success(), "{verified:?}");
+    // Asked again by the id, the receipt is the same.
+    let again = host.command(&[
+        "account",
+        "erase",
+        &id,
+        "--yes",
+        "--to",
+        &host.admin_url(),
+        "-o",
+        "json",
+    ]);
+    let again: Value = serde_json::from_slice(&again.stdout).expect("JSON");
+    assert_eq!(again["jws"], receipt["jws"]);
+}
+
+#[test]
+fn an_erasure_that_a_kill_has_broken_off_is_finished_at_the_next_start() {
+    let mut host = host("delete");
+    for round in 0..3 {
+        let email = format!("ada{round}@example.org");
+        let id = host.account(&email, &[]);
+        let ada = host.member(&email);
+        products(&ada, &format!("r{round}x"), 400);
+        let killer = host.killer();
+        let path = format!("/admin/api/accounts/{id}");
+        let admin = host.admin();
+        let erasing = thread::spawn(move || admin.request("DELETE", &path).try_send());
+        // Somewhere in the middle, each round elsewhere.
+        thread::sleep(Duration::from_millis(4 + round * 9));
+        killer();
+        let lost = erasing.join().expect("no thread fails").is_err();
+        host.restart();
+        if lost && host.admin().get(&format!("/admin/api/accounts/{id}")).status == 200 {
+            // It was either not begun, or goes on by itself.
+            let begun = host.login(&email, PASSWORD).status == 401;
+            if !begun {
+                host.admin().delete(&format!("/admin/api/accounts/{id}")).expect(200);
+            }
+        }
+        host.wait_until("the erasure to be done", || traces(&host, &id)["left"] == 0);
+        assert_eq!(count(&host), 0);
+        let verified = host.command(&["verify", "--to", &host.admin_url()]);
+        assert!(verified.status.success(), "{verified:?}");
+    }
+    let audit = host.command(&["audit", "verify", "--to", &host.admin_url()]);
+    assert!(audit.status.success(), "{audit:?}");
+}
+
+#[test]
+fn an_account_takes_its_data_with_it_as_an_archive() {
+    let host = host("delete");
+    host.account(ADA, &[]);
+    let ada = host.member(ADA);
+    products(&ada, "ada", 2);
+    let answer = ada.get("/auth/me/export").expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/zip"));
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&answer.body)).expect("a ZIP archive");
+    let mut file = |name: &str| -> Value {
+        let file = archive.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        serde_json::from_reader(file).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    assert_eq!(file("account.json")["email"], ADA);
+    assert_eq!(file("sessions.json")["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(file("activity.json").as_array().map(Vec::len), Some(1));
+    let skus = file("documents/products.json");
+    let mut skus: Vec<&str> = skus
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item["sku"].as_str())
+        .collect();
+    skus.sort_unstable();
+    assert_eq!(skus, ["ada0", "ada1"]);
+}
+
+#[test]
+fn a_stopped_host_erases_too_and_its_audit_log_is_whole() {
+    let mut host = host("delete");
+    let id = host.account(ADA, &[]);
+    products(&host.member(ADA), "ada", 5);
+    host.terminate();
+    let without = host.command(&["account", "erase", ADA]);
+    assert_eq!(without.status.code(), Some(1), "nobody has confirmed it");
+    let erased = host.command(&["account", "erase", ADA, "--verify", "--yes"]);
+    let said = String::from_utf8_lossy(&erased.stdout).into_owned();
+    assert!(
+        erased.status.success() && said.contains("documents of `products`: 5"),
+        "{erased:?}"
+    );
+    let listed = host.command(&["audit", "list"]);
+    let said = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        said.contains("account.erase") && said.contains(&id) && !said.contains(ADA),
+        "{said}"
+    );
+    let verified = host.command(&["audit", "verify", "-o", "json"]);
+    let report: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+    assert_eq!((verified.status.code(), &report["problems"]), (Some(0), &json!([])));
+    let hash = report["head"]["hash"].as_str().expect("a hash");
+    assert!(host.command(&["audit", "verify", "--expect", hash]).status.success());
+    let other = "0".repeat(64);
+    assert_eq!(
+        host.command(&["audit", "verify", "--expect", &other]).status.code(),
+        Some(1)
+    );
+}

@@ -1,0 +1,201 @@
+//! Second factors over HTTP: one-time codes and recovery codes, as a person uses them and as an attacker tries to.
+
+use std::sync::Arc;
+use std::thread;
+
+use portcullis_tests::{ANOTHER_PASSWORD, App, CHEAP_HASHING, Client, Host, PASSWORD, UNLIMITED_ATTEMPTS};
+use serde_json::{Value, json};
+
+const ADA: &str = "ada@example.org";
+
+fn host() -> Host {
+    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}");
+    Host::init().with_config(&config).start()
+}
+
+/// Ada with one-time codes: her session, her app, her recovery codes.
+fn guarded(host: &Host) -> (Client, App, Vec<String>) {
+    host.account(ADA, &[]);
+    let ada = host.member(ADA);
+    let (app, recovery) = host.turn_on_codes(&ada);
+    (ada, app, recovery)
+}
+
+fn answer(challenge: &str, method: &str, code: &str) -> Value {
+    json!({ "challenge": challenge, "method": method, "code": code })
+}
+
+#[test]
+fn a_password_alone_gives_no_session_once_codes_are_on() {
+    let host = host();
+    let (_, mut app, _) = guarded(&host);
+    let asked = host.login(ADA, PASSWORD).expect(200).json();
+    assert_eq!(asked["second_factor"]["methods"], json!(["totp", "recovery"]));
+    assert!(
+        asked.get("token").is_none() && asked.get("account").is_none(),
+        "{asked}"
+    );
+    let challenge = asked["second_factor"]["challenge"].as_str().expect("a challenge");
+    // Half a login is none.
+    let half = host.api().with_token(challenge);
+    half.get("/auth/me").expect_problem(401, "unauthenticated");
+    half.get("/auth/sessions").expect_problem(401, "unauthenticated");
+    let verify = |body: &Value| host.api().post("/auth/login/verify", body);
+    verify(&answer(challenge, "totp", "000000")).expect_problem(401, "bad_code");
+    verify(&answer(challenge, "password", PASSWORD)).expect_problem(401, "bad_code");
+    verify(&answer(challenge, "email", "00000000")).expect_problem(401, "bad_code");
+    let login = verify(&answer(challenge, "totp", &app.code())).expect(200);
+    host.with_token_of(&login).get("/auth/me").expect(200);
+}
+
+#[test]
+fn of_fifty_logins_with_one_code_at_a_time_exactly_one_succeeds() {
+    let host = Arc::new(host());
+    let (_, mut app, _) = guarded(&host);
+    let challenges: Vec<String> = (0..50).map(|_| host.challenge(ADA)).collect();
+    let code = app.code();
+    let racing: Vec<_> = challenges
+        .into_iter()
+        .map(|challenge| {
+            let (host, code) = (Arc::clone(&host), code.clone());
+            thread::spawn(move || {
+                let body = answer(&challenge, "totp", &code);
+                host.api().post("/auth/login/verify", &body).status
+            })
+        })
+        .collect();
+    let mut statuses: Vec<u16> = racing
+        .into_iter()
+        .map(|one| one.join().expect("no thread fails"))
+        .collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses[0], 200);
+    // Codes of one account are tried only so often, which is told apart from a code that is wrong.
+    assert!(
+        statuses[1..].iter().all(|status| matches!(status, 401 | 429)),
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn of_fifty_answers_to_one_question_exactly_one_succeeds() {
+    let host = Arc::new(host());
+    let (_, _, recovery) = guarded(&host);
+    let body = Arc::new(answer(&host.challenge(ADA), "recovery", &recovery[0]));
+    let racing: Vec<_> = (0..50)
+        .map(|_| {
+            let (host, body) = (Arc::clone(&host), Arc::clone(&body));
+            thread::spawn(move || host.api().post("/auth/login/verify", &body).status)
+        })
+        .collect();
+    let statuses: Vec<u16> = racing
+        .into_iter()
+        .map(|one| one.join().expect("no thread fails"))
+        .collect();
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn a_recovery_code_is_good_once() {
+    let host = host();
+    let (_, _, recovery) = guarded(&host);
+    let verify = |code: &str| {
+        let body = answer(&host.challenge(ADA), "recovery", code);
+        host.api().post("/auth/login/verify", &body)
+    };
+    verify(&recovery[0]).expect(200);
+    verify(&recovery[0]).expect_problem(401, "bad_code");
+    verify(&recovery[1].to_lowercase()).expect(200);
+}
+
+#[test]
+fn a_reset_link_does_not_get_round_the_second_factor() {
+    let host = host();
+    let (ada, mut app, _) = guarded(&host);
+    let mails = host.mail_to(ADA, 1);
+    assert_eq!(mails.subject, "The second factor of your account was changed");
+    host.post("/auth/password/forgot", &json!({ "email": ADA })).expect(204);
+    let token = host.mail_to(ADA, 2).token();
+    let reset = json!({ "token": token, "new": ANOTHER_PASSWORD });
+    host.post("/auth/password/reset", &reset).expect(204);
+    host.post("/auth/password/reset", &reset)
+        .expect_problem(410, "link_spent");
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
+    let asked = host.login(ADA, ANOTHER_PASSWORD).expect(200).json();
+    let challenge = asked["second_factor"]["challenge"]
+        .as_str()
+        .expect("a second factor is asked for");
+    let login = host.post("/auth/login/verify", &answer(challenge, "totp", &app.code()));
+    host.with_token_of(&login.expect(200)).get("/auth/me").expect(200);
+}
+
+#[test]
+fn a_code_proves_again_who_somebody_is_and_codes_are_turned_off() {
+    let host = host();
+    let (ada, mut app, recovery) = guarded(&host);
+    let wrong = ada.post("/auth/reauthenticate", &json!({ "code": "000000" }));
+    wrong.expect_problem(401, "bad_code");
+    let both = ada.post(
+        "/auth/reauthenticate",
+        &json!({ "code": "000000", "password": PASSWORD }),
+    );
+    both.expect_problem(422, "invalid");
+    let proved = ada.post("/auth/reauthenticate", &json!({ "code": app.code(), "method": "totp" }));
+    let ada = host.with_token_of(&proved.expect(200));
+    let renewed = ada.post("/auth/recovery-codes", &json!({})).expect(200).json();
+    assert_eq!(renewed["recovery_codes"].as_array().map(Vec::len), Some(10));
+    let old = answer(&host.challenge(ADA), "recovery", &recovery[5]);
+    host.post("/auth/login/verify", &old).expect_problem(401, "bad_code");
+    ada.delete("/auth/totp").expect(204);
+    host.session(ADA);
+    ada.post("/auth/recovery-codes", &json!({}))
+        .expect_problem(409, "conflict");
+}
+
+#[test]
+fn an_operator_helps_somebody_who_has_lost_their_phone() {
+    let host = host();
+    let (ada, ..) = guarded(&host);
+    let done = host.to_admin(&["account", "reset-factors", ADA]);
+    assert!(done.status.success(), "{done:?}");
+    ada.get("/auth/me").expect_problem(401, "unauthenticated");
+    host.session(ADA);
+    let listed = host.to_admin(&["audit", "list", "-o", "json"]);
+    let entries: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(
+        (&entries[0]["act"], &entries[0]["actor"]),
+        (&json!("account.reset-factors"), &json!("operator"))
+    );
+    assert_eq!(entries[0]["personal"][0]["email"], ADA);
+}
+
+#[test]
+fn seeds_are_sealed_with_keys_that_can_be_changed() {
+    let keys = [
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+    ];
+    let setup = || Host::init().with_config(&format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}"));
+    let said = setup().with_variable("PORTCULLIS_SEED_KEYS", "none").start_in_vain();
+    assert!(
+        said.contains("PORTCULLIS_SEED_KEYS") && said.contains("/dev/urandom"),
+        "{said}"
+    );
+
+    let file =
+        |host: &Host, text: &str| std::fs::write(host.setup().data().join("seed-keys"), text).expect("it is there");
+    let mut host = setup().start();
+    let (_, mut app, _) = guarded(&host);
+    let of_host = std::fs::read_to_string(host.setup().data().join("seed-keys")).expect("it is made at the start");
+    // A new key in front; then the old one goes.
+    for text in [format!("{}\n{of_host}", keys[0]), keys[0].to_owned()] {
+        file(&host, &text);
+        host.restart();
+    }
+    let login = answer(&host.challenge(ADA), "totp", &app.code());
+    host.post("/auth/login/verify", &login).expect(200);
+}
