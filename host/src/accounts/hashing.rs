@@ -1,12 +1,18 @@
 //! Passwords, hashed with argon2id (RFC 9106). Hashing takes tens of milliseconds and megabytes on purpose, so it runs on
 //! threads of its own, only so many at a time, and only so many wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
 use data_encoding::BASE64_NOPAD;
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::error::Error;
@@ -16,6 +22,8 @@ use crate::config::Hashing;
 /// What argon2 hashes have, here and by default.
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
+/// How much the others go before hashing: a tenth of the weight of an ordinary thread.
+const NICE: i32 = 10;
 /// How many wait for each one that is being hashed, before more are refused.
 const WAITING_PER_PLACE: u32 = 64;
 
@@ -27,10 +35,13 @@ pub(super) struct Hasher {
     argon2: Argon2<'static>,
     /// What an unknown address is compared with, so that it takes as long as a known one.
     nobody: String,
-    places: Arc<Semaphore>,
+    jobs: Sender<Job>,
     waiting: AtomicU32,
     most_waiting: u32,
 }
+
+/// What one of the threads does.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What came of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +64,7 @@ impl Hasher {
         Ok(Self {
             argon2,
             nobody,
-            places: Arc::new(Semaphore::new(hashing.concurrent as usize)),
+            jobs: threads(hashing.concurrent)?,
             waiting: AtomicU32::new(0),
             most_waiting: hashing.concurrent.saturating_mul(WAITING_PER_PLACE),
         })
@@ -97,19 +108,46 @@ impl Hasher {
         .await?
     }
 
-    /// Runs on a thread where that holds up nobody, in its turn.
+    /// Runs on one of the threads, in its turn.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let _waiting = Waiting::join(self)?;
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.map_err(|error| Error::Internal(error.to_string()))?;
-        tokio::task::spawn_blocking(move || {
-            // Kept even where the client goes away: the thread works on.
-            let _place = place;
-            work()
-        })
-        .await
-        .map_err(|error| Error::Internal(error.to_string()))
+        let gone = || Error::Internal("the threads that hash passwords are gone".to_owned());
+        let (done, is_done) = oneshot::channel();
+        let job = Box::new(move || {
+            // Nobody waits any more where the client has gone away.
+            if !done.is_closed() {
+                let _ = done.send(work());
+            }
+        });
+        self.jobs.send(job).map_err(|_| gone())?;
+        is_done.await.map_err(|_| gone())
     }
+}
+
+/// Threads that hash, one password each at a time. The system prefers all others to them: whoever logs in can wait a
+/// little, and nobody else waits for that.
+fn threads(count: u32) -> Result<Sender<Job>, String> {
+    let (jobs, queue) = mpsc::channel::<Job>();
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..count {
+        let queue = Arc::clone(&queue);
+        let serve = move || {
+            // Where it is refused, hashing is as urgent as the rest.
+            let _ = setpriority_process(Some(gettid()), NICE);
+            loop {
+                // The lock is held while waiting, never while hashing.
+                let job = queue.lock().recv();
+                match job {
+                    // What panics is a defect; the thread goes on, and the one who waits is told.
+                    Ok(job) => drop(catch_unwind(AssertUnwindSafe(job))),
+                    Err(_) => return,
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("hashing".to_owned()).spawn(serve);
+        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+    }
+    Ok(jobs)
 }
 
 /// One that waits or is being hashed.
@@ -252,7 +290,9 @@ mod tests {
     #[tokio::test]
     async fn too_many_at_a_time_are_refused_and_there_is_room_again_afterwards() {
         let hasher = Arc::new(Hasher::new(&hashing(64)).unwrap());
-        let turn = Arc::clone(&hasher.places).acquire_owned().await.unwrap();
+        // The only thread is kept busy.
+        let (turn, until) = mpsc::channel::<()>();
+        hasher.jobs.send(Box::new(move || drop(until.recv()))).unwrap();
         let waiting: Vec<_> = (0..WAITING_PER_PLACE)
             .map(|_| {
                 let hasher = Arc::clone(&hasher);
