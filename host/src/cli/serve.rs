@@ -35,10 +35,7 @@ pub(super) fn until_stopped(
                 return Ok(());
             };
             prepare(&addresses).await?;
-            output::line(&format!(
-                "api http://{}\nadmin http://{}",
-                addresses.api, addresses.admin
-            ))
+            output::line(&format!("api {}\nadmin {}", addresses.api_url(), addresses.admin_url()))
         };
         let serve = async {
             let served = app::run(options, ready).await;

@@ -9,6 +9,9 @@ use super::problem::{Problem, bad_credentials};
 use crate::accounts::{self, Accounts};
 use crate::policy::{Caller, Refusal};
 
+/// The longest token that can be the operator's.
+const MAX_TOKEN_BYTES: usize = 512;
+
 /// What a request presents; not yet believed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Credentials<'r> {
@@ -74,6 +77,14 @@ impl Identity {
 
     async fn session(&self, token: &str) -> Result<accounts::Identity, Problem> {
         self.accounts.identify(token).await?.ok_or_else(bad_credentials)
+    }
+
+    /// Whether a request presents the operator's token. Longer ones are not looked at: this is asked before anything is limited.
+    pub(super) fn is_of_operator(&self, headers: &HeaderMap) -> bool {
+        let Ok(Credentials::Bearer(token)) = credentials(headers) else {
+            return false;
+        };
+        token.len() <= MAX_TOKEN_BYTES && !Accounts::is_session_token(token) && self.is_operator(token)
     }
 
     fn is_operator(&self, token: &str) -> bool {

@@ -5,6 +5,7 @@
 mod creates;
 mod reads;
 mod servers;
+mod slow;
 mod starts;
 
 use std::time::Duration;
@@ -26,7 +27,7 @@ struct Arguments {
     /// Connections of the reads; the creates have 64.
     #[arg(long, default_value_t = 32)]
     connections: usize,
-    /// Only this part: reads, creates or starts.
+    /// Only this part: reads, creates, slow or starts.
     #[arg(long)]
     only: Option<String>,
 }
@@ -52,6 +53,9 @@ async fn main() -> Result<(), Failure> {
     }
     if wanted("creates") {
         creates::measure(rules).await?;
+    }
+    if wanted("slow") {
+        slow::measure(rules).await?;
     }
     Ok(())
 }

@@ -68,7 +68,6 @@ pub(in crate::http) async fn register(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    http.throttle.pass(request.peer)?;
     let Registration { email, password, name } = call::form(http, request, body).await?;
     let address = http.accounts.register(&email, &password, name).await?;
     // There is no account yet, nor is it told whether there was one.
@@ -95,7 +94,6 @@ pub(in crate::http) async fn forgot(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    http.throttle.pass(request.peer)?;
     let Forgotten { email } = call::form(http, request, body).await?;
     http.accounts.forgot(&email).await?;
     Ok(respond::no_content())
@@ -195,7 +193,9 @@ fn no_such_session() -> Problem {
 /// Who asks.
 async fn identity(http: &Http, request: &Request) -> Result<Identity, Problem> {
     let credentials = identify::credentials(&request.head.headers)?;
-    http.identity.account(&credentials).await
+    let identity = http.identity.account(&credentials).await?;
+    http.throttle.account(identity.account.id, &request.standings)?;
+    Ok(identity)
 }
 
 /// Where a request comes from.
