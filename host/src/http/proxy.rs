@@ -103,7 +103,7 @@ impl Proxies {
 }
 
 /// The lines of a header, the last one first; `None` for one that is not text.
-fn lines_from_the_end<'h>(headers: &'h HeaderMap, name: HeaderName) -> impl Iterator<Item = Option<&'h str>> {
+fn lines_from_the_end(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = Option<&str>> {
     let lines = headers.get_all(name).iter().rev();
     lines.map(|line: &HeaderValue| line.to_str().ok())
 }

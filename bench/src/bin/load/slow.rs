@@ -63,7 +63,8 @@ async fn percentile_99_us(address: SocketAddr, requests: &[Request], turn: Durat
     let mut clients = JoinSet::new();
     for client in 0..ORDINARY {
         let mut requests = requests.to_vec();
-        requests.rotate_left(client * requests.len() / ORDINARY);
+        let first = client * requests.len() / ORDINARY;
+        requests.rotate_left(first);
         clients.spawn(async move {
             let mut connection = Connection::open(address).await?;
             let mut times = Vec::new();
