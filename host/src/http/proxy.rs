@@ -11,6 +11,8 @@ use ipnet::IpNet;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// What a proxy says in one element: four things are known.
+const MAX_PARAMETERS: usize = 8;
 /// More proxies in a row are not followed.
 const MAX_HOPS: usize = 16;
 
@@ -126,7 +128,10 @@ fn elements(line: &str) -> Option<Vec<Element>> {
         let (name, after) = rest.split_once('=')?;
         let (value, after) = value(after)?;
         // The same parameter twice says two things.
-        if !is_token(name) || names.iter().any(|known: &&str| known.eq_ignore_ascii_case(name)) {
+        if names.len() == MAX_PARAMETERS
+            || !is_token(name)
+            || names.iter().any(|known: &&str| known.eq_ignore_ascii_case(name))
+        {
             return None;
         }
         names.push(name);

@@ -138,6 +138,7 @@ fn what_is_malformed_ends_at_the_last_hop_that_is_known() {
         "for=203.0.113.7;",
         "for=203.0.113.7,",
         "proto=https",
+        "for=203.0.113.7;a=1;b=2;c=3;d=4;e=5;f=6;g=7;h=8",
         "for=\"203.0.113.7\\\"\"",
         "f or=203.0.113.7",
     ] {
