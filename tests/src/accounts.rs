@@ -15,8 +15,9 @@ pub const PASSWORD: &str = "plover quartz ninety lamp";
 /// Another one.
 pub const ANOTHER_PASSWORD: &str = "seventeen copper umbrellas";
 
-/// No limit on logins: what logs in many times from one place is not what is tested.
-pub const UNLIMITED_ATTEMPTS: &str = "[accounts.attempts]\nper_account = 0\nper_network = 0\n";
+/// No limit on logins, nor on how often one network asks: what does many things from one place is not what is tested.
+pub const UNLIMITED_ATTEMPTS: &str = "[accounts.attempts]\nper_account = 0\nper_network = 0\n\
+     [rates]\napi = { per_second = 0 }\nauth = { per_second = 0 }\nmail = { per_second = 0 }\naccount = { per_second = 0 }\n";
 
 /// An app for one-time codes.
 #[derive(Clone, Debug)]

@@ -56,7 +56,9 @@ impl Client {
 
     /// `host:port` of the listener, for tests that write to the socket themselves.
     pub fn authority(&self) -> &str {
-        self.base.trim_start_matches("http://")
+        self.base
+            .split_once("://")
+            .map_or(&self.base, |(_, authority)| authority)
     }
 
     /// A request to be completed and sent.

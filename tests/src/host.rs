@@ -251,7 +251,7 @@ impl Process {
         let start = Instant::now();
         let mut child = Command::new(setup.binary())
             .arg("run")
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--listen", &setup.listen, "--admin-listen", &setup.admin_listen])
             .arg("--config")
             .arg(setup.config())
             .arg("--data")

@@ -11,6 +11,8 @@ use crate::{Host, Plugin, built};
 #[derive(Debug)]
 pub struct Setup {
     pub(crate) directory: TempDir,
+    pub(crate) listen: String,
+    pub(crate) admin_listen: String,
     pub(crate) flags: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) binary: Option<PathBuf>,
@@ -20,6 +22,8 @@ impl Setup {
     pub(crate) fn new() -> Self {
         let setup = Self {
             directory: built::scratch(),
+            listen: "127.0.0.1:0".to_owned(),
+            admin_listen: "127.0.0.1:0".to_owned(),
             flags: Vec::new(),
             environment: Vec::new(),
             binary: None,
@@ -54,6 +58,20 @@ impl Setup {
     #[must_use]
     pub fn with_flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// With the API on another address than the loopback; port 0 takes a free one.
+    #[must_use]
+    pub fn listening_on(mut self, address: &str) -> Self {
+        self.listen = address.to_owned();
+        self
+    }
+
+    /// The same with the admin API.
+    #[must_use]
+    pub fn administered_on(mut self, address: &str) -> Self {
+        self.admin_listen = address.to_owned();
         self
     }
 

@@ -292,7 +292,13 @@ mod tests {
         let hasher = Arc::new(Hasher::new(&hashing(64)).unwrap());
         // The only thread is kept busy.
         let (turn, until) = mpsc::channel::<()>();
-        hasher.jobs.send(Box::new(move || drop(until.recv()))).unwrap();
+        hasher
+            .jobs
+            .send(Box::new(move || {
+                // Ends once the other half is dropped.
+                let _ = until.recv();
+            }))
+            .unwrap();
         let waiting: Vec<_> = (0..WAITING_PER_PLACE)
             .map(|_| {
                 let hasher = Arc::clone(&hasher);

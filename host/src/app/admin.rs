@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::capabilities::documents::stored;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
-use crate::http::{AdminActions, AdminError, Chunks};
+use crate::http::{AdminActions, AdminError, Certificates, Chunks};
 use crate::policy::grants::Denial;
 use crate::storage::audit::{self, Act, Actor};
 use crate::storage::clock::Clock;
@@ -31,6 +31,7 @@ pub(super) struct Admin {
     refused: Vec<Refused>,
     config: ArcSwap<Config>,
     reload: Reload,
+    certificates: Option<Arc<Certificates>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,6 +41,7 @@ impl Admin {
         refused: Vec<Refused>,
         config: Arc<Config>,
         reload: Reload,
+        certificates: Option<Arc<Certificates>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
@@ -47,6 +49,7 @@ impl Admin {
             refused,
             config: ArcSwap::new(config),
             reload,
+            certificates,
             clock,
         }
     }
@@ -123,6 +126,12 @@ impl AdminActions for Admin {
 
     async fn reload(&self) -> Result<Value, AdminError> {
         let new = (self.reload)().map_err(AdminError::Refused)?;
+        // Before anything is changed: a certificate that is no good refuses the reload like another mistake.
+        if let Some(certificates) = self.certificates.clone() {
+            let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
+            let reloaded = reloaded.map_err(|error| AdminError::Failed(error.to_string()))?;
+            reloaded.map_err(|error| AdminError::Refused(error.to_string()))?;
+        }
         let (config, ignored) = self.config.load().reloaded(new);
         let config = Arc::new(config);
         self.dispatch.reconfigure(Arc::clone(&config)).await;

@@ -1,6 +1,7 @@
 //! The composition root: the only place that names every layer.
 
 mod admin;
+mod exposure;
 mod files;
 mod maintenance;
 mod secrets;
@@ -24,7 +25,7 @@ use crate::capabilities::documents::Cursors;
 use crate::config::{Config, Data, EngineKind, Server};
 use crate::dispatch::versions::VersionError;
 use crate::dispatch::{Dispatch, Parts};
-use crate::http::{self, Http};
+use crate::http::{self, BadCertificate, Certificates, Http, Listener};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
 use crate::storage::audit::Actor;
 use crate::storage::clock::{Clock, SystemClock};
@@ -35,6 +36,7 @@ use crate::workers::mail::{BadMail, Mailer};
 use crate::workers::outbox::Targets;
 
 use self::admin::Admin;
+use self::exposure::Exposed;
 use self::files::DataDirectory;
 use self::signals::Signals;
 
@@ -60,6 +62,27 @@ pub struct Addresses {
     pub api: SocketAddr,
     /// The admin API.
     pub admin: SocketAddr,
+    /// Whether the API is served over TLS.
+    pub is_api_secure: bool,
+    /// Whether the admin API is.
+    pub is_admin_secure: bool,
+}
+
+impl Addresses {
+    /// Where the API is.
+    pub fn api_url(&self) -> String {
+        url(self.is_api_secure, self.api)
+    }
+
+    /// Where the admin API is.
+    pub fn admin_url(&self) -> String {
+        url(self.is_admin_secure, self.admin)
+    }
+}
+
+fn url(is_secure: bool, address: SocketAddr) -> String {
+    let scheme = if is_secure { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// What is said of a host once it is ready.
@@ -102,6 +125,12 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// What a listener would give away.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
+    /// The certificate of the listeners.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
     /// The sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -147,13 +176,22 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
         directory: config.data.directory.clone(),
         error,
     };
-    // First of all: a second host on the same ports makes no data directory of its own.
+    exposure::check(&config.server)?;
+    warn_of_proxies(&config.server);
+    let certificates = config.server.tls.as_ref().map(Certificates::load).transpose()?;
+    // Before anything else: a second host on the same ports makes no data directory of its own.
     let api = bind(config.server.listen, &config.server)?;
     let admin_api = bind(config.server.admin_listen, &config.server)?;
-    let addresses = Addresses {
+    let mut addresses = Addresses {
         api: local(&api, config.server.listen)?,
         admin: local(&admin_api, config.server.admin_listen)?,
+        is_api_secure: certificates.is_some(),
+        is_admin_secure: false,
     };
+    // On this machine its commands reach the admin listener without TLS.
+    addresses.is_admin_secure = certificates.is_some() && exposure::is_public(addresses.admin);
+    let api = Listener::new(api, certificates.as_ref())?;
+    let admin_api = Listener::new(admin_api, certificates.as_ref().filter(|_| addresses.is_admin_secure))?;
 
     let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
     let token = data.operator_token().map_err(about_data)?;
@@ -186,6 +224,7 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
         refused,
         Arc::clone(&config),
         reload,
+        certificates,
         Arc::clone(&clock),
     ));
     let audited = admin.audit_policy(Actor::Host).await;
@@ -202,7 +241,7 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
     if resealed > 0 {
         tracing::info!(target: "accounts", resealed, "the seeds of second factors are sealed with the first key now");
     }
-    let public_url = public_url(&config, addresses.api);
+    let public_url = public_url(&config, &addresses);
     let setup = accounts.offer_setup().await.map_err(about_accounts)?;
     let setup = setup.map(|path| format!("{public_url}{path}"));
     let http = Http::new(
@@ -223,9 +262,9 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
 }
 
 /// Where people reach the API.
-fn public_url(config: &Config, api: SocketAddr) -> String {
+fn public_url(config: &Config, addresses: &Addresses) -> String {
     let given = config.server.public_url.clone();
-    given.unwrap_or_else(|| format!("http://{api}"))
+    given.unwrap_or_else(|| addresses.api_url())
 }
 
 /// Who does what waits in the outbox.
@@ -240,6 +279,17 @@ fn open(data: &Data, directory: &DataDirectory) -> io::Result<Arc<dyn Engine>> {
         EngineKind::Sled => Arc::new(disk::open(&directory.store(), u64::from(data.cache_mib) << 20)?),
         EngineKind::Memory => Arc::new(memory::open()?),
     })
+}
+
+/// A proxy that is not named looks like one client with all the others' requests.
+fn warn_of_proxies(server: &Server) {
+    if server.behind_proxy && server.trusted_proxies.is_empty() {
+        tracing::warn!(
+            target: "http",
+            "behind a proxy that [server] trusted_proxies does not name: all clients have the proxy's address and share its \
+             rates and connections"
+        );
+    }
 }
 
 fn bind(address: SocketAddr, server: &Server) -> Result<TcpListener, StartError> {

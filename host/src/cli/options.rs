@@ -53,6 +53,9 @@ pub(super) struct Host {
     /// Where the admin API listens [default: `[server] admin_listen`, or else 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
+    /// A proxy ends TLS in front of the API, which may listen on a public address without it [default: `[server] behind_proxy`]
+    #[arg(long)]
+    behind_proxy: bool,
 }
 
 impl Host {
@@ -73,6 +76,7 @@ impl Host {
         let mut config = self.files.load()?;
         config.server.listen = self.listen.unwrap_or(config.server.listen);
         config.server.admin_listen = self.admin_listen.unwrap_or(config.server.admin_listen);
+        config.server.behind_proxy |= self.behind_proxy;
         Ok(config)
     }
 }

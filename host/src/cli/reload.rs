@@ -1,4 +1,4 @@
-//! `portcullis reload`: makes a running host read its configuration again.
+//! `portcullis reload`: makes a running host read its configuration and its certificate again.
 
 use bytes::Bytes;
 use clap::Args;
@@ -7,7 +7,7 @@ use super::admin::{Target, block_on};
 use super::failure::Failure;
 use super::output::Output;
 
-/// Make a running host read its configuration again.
+/// Make a running host read its configuration and its certificate again.
 ///
 /// A file with an error changes nothing: the host keeps what it has, and the error is shown here. SIGHUP does the same.
 #[derive(Args)]

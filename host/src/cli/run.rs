@@ -12,7 +12,7 @@ use crate::app::Seeding;
 /// Each plugin has a folder in the plugin directory, with its plugin.toml and its component: PLUGIN/PLUGIN.wasm, or else what
 /// `cargo build --release --target wasm32-wasip2` has made of the workspace around it.
 ///
-/// When everything is ready, two lines go to stdout: `api http://ADDR` and `admin http://ADDR`; while there was no
+/// When everything is ready, two lines go to stdout: `api http://ADDR` (`https` with TLS) and `admin http://ADDR`; while there was no
 /// administrator, a third one, `setup URL`, which makes the first, once and within 15 minutes. SIGTERM and SIGINT let the requests under
 /// way end, then stop; SIGHUP reads the configuration again.
 #[derive(Args)]

@@ -37,8 +37,9 @@ pub(super) fn until_stopped(
             prepare(&addresses).await?;
             let setup = setup.map(|url| format!("\nsetup {url}")).unwrap_or_default();
             output::line(&format!(
-                "api http://{}\nadmin http://{}{setup}",
-                addresses.api, addresses.admin
+                "api {}\nadmin {}{setup}",
+                addresses.api_url(),
+                addresses.admin_url()
             ))
         };
         let serve = async {

@@ -1,17 +1,20 @@
 //! What the operator decides: `portcullis.toml`, one file per section. Unknown keys are errors, and every key has a default.
 
 mod accounts;
+mod cors;
 mod data;
 mod grants;
 mod limits;
 mod log;
 mod mail;
 mod plugins;
+mod rates;
 mod reading;
 mod request;
 mod sandbox;
 mod secret;
 mod server;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -20,16 +23,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use accounts::{Accounts, Activity, Attempts, Hashing, Passwords, Registration, SecondFactor, Sessions};
+pub use cors::Cors;
 pub use data::{Data, EngineKind};
 pub use grants::Grant;
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use plugins::PluginConfig;
+pub use rates::{Rate, Rates};
 pub use request::Request;
 pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
-pub use secret::read_secret;
+pub use secret::{read_large_secret, read_limited, read_secret};
 use serde::Deserialize;
 pub use server::Server;
+pub use tls::Tls;
 use toml::Spanned;
 
 use crate::manifest::{Diagnostics, Limits, Source, SourceError, read_text};
@@ -45,6 +51,8 @@ const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 pub struct Config {
     /// `[server]`: the listeners and what a request may cost before it reaches a plugin.
     pub server: Server,
+    /// `[rates]`: how often a network and an account may ask.
+    pub rates: Rates,
     /// `[data]`: where the store is.
     pub data: Data,
     /// `[accounts]`: passwords and sessions.
@@ -69,6 +77,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server: Server::default(),
+            rates: Rates::default(),
             data: Data::default(),
             accounts: Accounts::default(),
             mail: Mail::default(),
@@ -89,12 +98,14 @@ impl Config {
         let mut config = Self::parse(&path.display().to_string(), &text).map_err(SourceError::Invalid)?;
         if let Some(folder) = path.parent() {
             config.data.directory = folder.join(&config.data.directory);
+            let tls = config.server.tls.as_mut();
+            let tls = tls.into_iter().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
             let files = [
                 &mut config.mail.password_file,
                 &mut config.mail.templates,
                 &mut config.accounts.second_factor.key_file,
             ];
-            for path in files.into_iter().flatten() {
+            for path in files.into_iter().flatten().chain(tls) {
                 *path = folder.join(&*path);
             }
         }
@@ -107,6 +118,7 @@ impl Config {
         let raw: RawConfig = source.parse()?;
         let config = Self {
             server: server::read(raw.server, &mut source),
+            rates: rates::read(raw.rates, &mut source),
             data: data::read(raw.data, &mut source),
             accounts: accounts::read(raw.accounts, &mut source),
             mail: mail::read(raw.mail, &mut source),
@@ -126,6 +138,7 @@ impl Config {
     pub fn reloaded(&self, new: Self) -> (Self, Vec<&'static str>) {
         let ignored = [
             ("[server]", self.server != new.server),
+            ("[rates]", self.rates != new.rates),
             ("[data]", self.data != new.data),
             ("[accounts]", self.accounts != new.accounts),
             ("[mail]", self.mail != new.mail),
@@ -150,6 +163,8 @@ impl Config {
 struct RawConfig {
     #[serde(default)]
     server: server::Raw,
+    #[serde(default)]
+    rates: rates::Raw,
     #[serde(default)]
     data: data::Raw,
     #[serde(default)]

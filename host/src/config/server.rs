@@ -1,11 +1,17 @@
 //! `[server]`: the listeners, and what a request may cost before it reaches a plugin.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::reading::{RawNumber, RawText, number};
+use super::{Cors, Tls, cors, tls};
 use crate::manifest::Source;
+
+/// The most networks of proxies; each request that comes from one is compared with them.
+const MAX_PROXIES: usize = 100;
 
 /// The listeners, and what a request may cost before it reaches a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +23,20 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Where the admin API listens; keep it away from the network.
     pub admin_listen: SocketAddr,
+    /// The certificate of the API's listener, and of the admin listener where that is not on a loopback address.
+    pub tls: Option<Tls>,
+    /// For how long browsers are told to come over TLS only; 0 tells them nothing.
+    pub hsts_seconds: u32,
+    /// Whether a proxy ends TLS in front of the API's listener, which may be on a public address without it then.
+    pub behind_proxy: bool,
+    /// The proxies that are believed when they say where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The web pages of other origins that may use the API.
+    pub cors: Cors,
     /// Connections at a time, on each listener.
     pub connections: u32,
+    /// Of these, the connections from one network; trusted proxies are no part of any.
+    pub connections_per_address: u32,
     /// Until the headers of a request are there.
     pub header_timeout_ms: u32,
     /// Until the body of a request is there.
@@ -43,7 +61,14 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+            tls: None,
+            // Two years, what browsers ask of those that want to be known to them in advance.
+            hsts_seconds: 63_072_000,
+            behind_proxy: false,
+            trusted_proxies: Vec::new(),
+            cors: Cors::default(),
             connections: 10_000,
+            connections_per_address: 2_000,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             // Load balancers in front usually wait 60 seconds.
@@ -64,7 +89,15 @@ pub(super) struct Raw {
     listen: RawText,
     public_url: RawText,
     admin_listen: RawText,
+    #[serde(default)]
+    tls: tls::Raw,
+    hsts_seconds: RawNumber,
+    behind_proxy: Option<bool>,
+    trusted_proxies: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    cors: cors::Raw,
     connections: RawNumber,
+    connections_per_address: RawNumber,
     header_timeout_ms: RawNumber,
     body_timeout_ms: RawNumber,
     idle_timeout_ms: RawNumber,
@@ -80,7 +113,18 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Server {
     address(raw.listen, &mut server.listen, source);
     public_url(raw.public_url, &mut server.public_url, source);
     address(raw.admin_listen, &mut server.admin_listen, source);
+    server.tls = tls::read(raw.tls, source);
+    number(raw.hsts_seconds, 0..=315_360_000, &mut server.hsts_seconds, source);
+    server.behind_proxy = raw.behind_proxy.unwrap_or(server.behind_proxy);
+    server.trusted_proxies = networks(raw.trusted_proxies, source);
+    server.cors = cors::read(raw.cors, source);
     number(raw.connections, 1..=1_000_000, &mut server.connections, source);
+    number(
+        raw.connections_per_address,
+        1..=1_000_000,
+        &mut server.connections_per_address,
+        source,
+    );
     number(
         raw.header_timeout_ms,
         100..=600_000,
@@ -96,6 +140,30 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Server {
     number(raw.body_kib, 1..=16_384, &mut server.body_kib, source);
     number(raw.batch_operations, 1..=1_000, &mut server.batch_operations, source);
     server
+}
+
+/// Networks such as `10.0.0.0/8`, and single addresses.
+fn networks(given: Option<Spanned<Vec<Spanned<String>>>>, source: &mut Source<'_>) -> Vec<IpNet> {
+    let Some(given) = given else { return Vec::new() };
+    if given.get_ref().len() > MAX_PROXIES {
+        let help = Some(format!("list at most {MAX_PROXIES}; a network stands for many"));
+        source.complain(given.span(), "too many proxies", help);
+    }
+    let mut networks = Vec::new();
+    for text in given.into_inner() {
+        let network = text.get_ref().parse::<IpNet>().ok();
+        let address = || text.get_ref().parse::<IpAddr>().ok().map(IpNet::from);
+        match network.or_else(address) {
+            // Everybody can't be trusted: then anybody could say to be anybody.
+            Some(network) if network.prefix_len() > 0 => networks.push(network),
+            _ => {
+                let help = "write the address of the proxy or its network, for instance `\"10.0.0.0/8\"` or `\"::1\"`";
+                let message = format!("`{}` is no network of proxies", text.get_ref());
+                source.complain(text.span(), message, Some(help.to_owned()));
+            }
+        }
+    }
+    networks
 }
 
 fn public_url(given: RawText, target: &mut Option<String>, source: &mut Source<'_>) {

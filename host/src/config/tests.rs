@@ -22,6 +22,12 @@ fn each_section_is_read() {
         [server]
         listen = "[::]:80"
         body_kib = 64
+        trusted_proxies = ["10.0.0.0/8", "::1"]
+        [server.cors]
+        origins = ["https://app.example.org", "http://[::1]:5173"]
+        [rates]
+        api = { per_second = 0 }
+        mail = { per_second = 2, burst = 20 }
         [data]
         directory = "/srv/data"
         engine = "memory"
@@ -42,6 +48,9 @@ fn each_section_is_read() {
         "#,
     );
     assert_eq!(config.server.listen.to_string(), "[::]:80");
+    assert!(config.server.trusted_proxies[1].contains(&"::1".parse::<std::net::IpAddr>().unwrap()));
+    assert_eq!(config.server.cors.origins.len(), 2);
+    assert_eq!((config.rates.api.per_second, config.rates.mail.burst), (0, 20));
     assert_eq!((config.server.body_kib, config.server.header_kib), (64, 32));
     assert_eq!(
         (config.data.directory.as_path(), config.data.engine),
@@ -65,11 +74,16 @@ fn each_section_is_read() {
 }
 
 #[test]
-fn a_relative_data_directory_starts_at_the_folder_of_the_file() {
+fn a_relative_path_starts_at_the_folder_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(FILE_NAME);
-    fs::write(&file, "[data]\ndirectory = \"store\"").unwrap();
-    assert_eq!(Config::load(&file).unwrap().data.directory, folder.path().join("store"));
+    let text = "[data]\ndirectory = \"store\"\n[server.tls]\ncertificate = \"cert.pem\"\nkey = \"/etc/key.pem\"";
+    fs::write(&file, text).unwrap();
+    let config = Config::load(&file).unwrap();
+    assert_eq!(config.data.directory, folder.path().join("store"));
+    let tls = config.server.tls.unwrap();
+    assert_eq!(tls.certificate, folder.path().join("cert.pem"));
+    assert_eq!(tls.key, Path::new("/etc/key.pem"));
 }
 
 #[test]
@@ -112,6 +126,7 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
     };
     // These have no default, or one that is the machine's.
     default.server.public_url.clone_from(&config.server.public_url);
+    default.server.tls.clone_from(&config.server.tls);
     default.accounts.hashing.concurrent = config.accounts.hashing.concurrent;
     let shown_factor = &config.accounts.second_factor;
     default
@@ -127,6 +142,9 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
     assert_eq!(config, default);
     for section in [
         "server",
+        "server.tls",
+        "server.cors",
+        "rates",
         "data",
         "accounts.passwords",
         "accounts.hashing",
@@ -142,8 +160,9 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
     ] {
         let shown = shown.split_once(&format!("[{section}]")).unwrap().1;
         for key in keys(section) {
+            let is_section = text.contains(&format!("\n[{section}.{key}]\n"));
             assert!(
-                shown.contains(&format!("\n{key} = ")),
+                is_section || shown.contains(&format!("\n{key} = ")),
                 "{key} of [{section}] is not shown"
             );
         }

@@ -22,6 +22,7 @@ use crate::policy::{Caller, Permit, authorize};
 pub(super) async fn handle(http: &Http, request: &Request, body: &mut Incoming) -> Result<Response<Body>, Problem> {
     let credentials = identify::credentials(http, &request.head)?;
     let caller = http.identity.caller(&credentials).await?;
+    http.throttle.caller(&caller, &request.standings)?;
     let (bytes, value) = call::object(http, request, body).await?;
     // While it arrived, the caller may have lost what it had.
     let caller = match caller {
@@ -34,10 +35,10 @@ pub(super) async fn handle(http: &Http, request: &Request, body: &mut Incoming) 
     let mut permits = Vec::new();
     let mut calls = Vec::new();
     let mut names = Vec::new();
-    for (index, entry) in entries(value, http.server.batch_operations as usize)?
-        .into_iter()
-        .enumerate()
-    {
+    let entries = entries(value, http.server.batch_operations as usize)?;
+    let throttle = &http.throttle;
+    throttle.batch(request.peer, &caller, entries.len(), &request.standings)?;
+    for (index, entry) in entries.into_iter().enumerate() {
         let at = |problem: Problem| problem.of_operation(index);
         let entry = Entry::read(entry).map_err(at)?;
         let (permit, operation) = entry.permitted(http, &caller).map_err(at)?;

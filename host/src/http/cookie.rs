@@ -32,24 +32,25 @@ pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
         .filter(|token| !token.is_empty())
 }
 
-/// Lets a request pass that has a cookie if it was made by a page of this host, or by somebody who follows a link.
-pub(super) fn guard(head: &Parts, origin: Option<&str>) -> Result<(), Problem> {
+/// Lets a request pass that has a cookie if it was made by a page of this host, or of an origin that is as good, or by
+/// somebody who follows a link.
+pub(super) fn guard(head: &Parts, is_ours: impl Fn(&HeaderValue) -> bool) -> Result<(), Problem> {
     let text = |name| {
         head.headers
             .get(name)
             .map(|value: &HeaderValue| value.to_str().unwrap_or_default())
     };
     let is_safe = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let origin = head.headers.get(ORIGIN);
     let is_passed = match text(SITE) {
         Some("same-origin") => true,
+        // A page of an origin that the operator lets in with its cookies.
+        Some(_) if origin.is_some_and(&is_ours) => true,
         // Typed into the address bar, or a bookmark.
         Some("none") => is_safe,
         Some(_) => is_safe && text(MODE) == Some("navigate"),
         // A browser without Fetch Metadata says where a form or a script comes from.
-        None => match text(ORIGIN.as_str()) {
-            Some(from) => Some(from) == origin,
-            None => is_safe,
-        },
+        None => origin.map_or(is_safe, is_ours),
     };
     match is_passed {
         true => Ok(()),
@@ -116,13 +117,18 @@ mod tests {
             (&post, vec![], false),
             (&get, vec![], true),
             (&Method::DELETE, vec![], false),
-            // Fetch Metadata can't be set by a page, an origin can't either; the former says more.
-            (&post, vec![("origin", OURS), ("sec-fetch-site", "cross-site")], false),
+            // An origin that is let in is one on another host.
+            (&post, vec![("origin", OURS), ("sec-fetch-site", "same-site")], true),
+            (
+                &post,
+                vec![("origin", "https://evil.example"), ("sec-fetch-site", "same-site")],
+                false,
+            ),
         ] {
-            let passed = guard(&head(method.clone(), &headers), Some(OURS));
+            let passed = guard(&head(method.clone(), &headers), |origin| origin == OURS);
             assert_eq!(passed.is_ok(), is_passed, "{method} {headers:?}");
         }
-        assert!(guard(&head(post, &[("origin", OURS)]), None).is_err());
+        assert!(guard(&head(post, &[("origin", OURS)]), |_| false).is_err());
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(super) async fn handle(
 ) -> Result<Response<Body>, Problem> {
     let credentials = identify::credentials(http, &request.head)?;
     let caller = http.identity.caller(&credentials).await?;
+    http.throttle.caller(&caller, &request.standings)?;
 
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;
     let action = call::action(&request.head.method, id).ok_or_else(Problem::no_such_path)?;

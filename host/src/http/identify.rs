@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +10,9 @@ use super::problem::{Problem, bad_credentials};
 use super::{Http, cookie};
 use crate::accounts::{self, Accounts};
 use crate::policy::{self, Caller, Refusal};
+
+/// The longest token that can be the operator's.
+const MAX_TOKEN_BYTES: usize = 512;
 
 /// What a request presents; not yet believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +34,8 @@ pub(super) fn credentials<'r>(http: &Http, head: &'r Parts) -> Result<Credential
     }
     match cookie::token(&head.headers) {
         Some(token) => {
-            cookie::guard(head, http.origin.as_deref())?;
+            let is_own = |origin: &HeaderValue| http.origin.as_deref().is_some_and(|own| origin == own);
+            cookie::guard(head, |origin| is_own(origin) || http.cors.lets_cookies_in(origin))?;
             Ok(Credentials::Cookie(token))
         }
         None => Ok(Credentials::None),
@@ -109,6 +113,14 @@ impl Identity {
 
     async fn session(&self, token: &str) -> Result<accounts::Identity, Problem> {
         self.accounts.identify(token).await?.ok_or_else(bad_credentials)
+    }
+
+    /// Whether a request presents the operator's token. Longer ones are not looked at: this is asked before anything is limited.
+    pub(super) fn is_of_operator(&self, headers: &HeaderMap) -> bool {
+        let Ok(Credentials::Bearer(token)) = bearer(headers) else {
+            return false;
+        };
+        token.len() <= MAX_TOKEN_BYTES && !Accounts::is_session_token(token) && self.is_operator(token)
     }
 
     fn is_operator(&self, token: &str) -> bool {

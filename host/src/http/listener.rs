@@ -1,8 +1,9 @@
 //! The listeners: connections, their limits and timeouts, and an end that lets requests in flight finish.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +15,17 @@ use hyper::service::service_fn;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
 use super::patience::{Activity, Kept, Paced, Patience, Reaper};
+use super::proxy::Peer;
 use super::router::Surface;
+use super::tally::{Counted, Tally};
+use super::tls::{BadCertificate, Certificates};
 use super::{Http, stack};
 
 /// How long accepting pauses where the system has no more file descriptors.
@@ -51,16 +57,36 @@ pub fn bind(address: SocketAddr, waiting: u32) -> io::Result<TcpListener> {
     socket.listen(waiting)
 }
 
+/// Where clients come in, and whether over TLS.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<(Arc<Certificates>, TlsAcceptor)>,
+}
+
+impl Listener {
+    /// A listener whose connections are TLS where there are certificates.
+    pub fn new(socket: TcpListener, certificates: Option<&Arc<Certificates>>) -> Result<Self, BadCertificate> {
+        let with_acceptor = |certificates: &Arc<Certificates>| Ok((Arc::clone(certificates), certificates.acceptor()?));
+        Ok(Self {
+            socket,
+            tls: certificates.map(with_acceptor).transpose()?,
+        })
+    }
+}
+
 /// Serves both listeners until `shutdown` resolves, then drains: `/readyz` says 503 at once, the API's listener accepts nothing
 /// new and its requests in flight finish, within the drain timeout; the admin listener goes last, so that the drain can
 /// be watched. Where a listener fails, which is a fault of the program, all stops too: a process that does not listen is of
 /// no use to anybody, and one that has ended is started again.
 pub async fn serve(
     http: Arc<Http>,
-    api: TcpListener,
-    admin: TcpListener,
+    api: Listener,
+    admin: Listener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ListenerFailed> {
+    // Both listeners show the same certificate.
+    let certificates = [&api, &admin].into_iter().find_map(|listener| listener.tls.as_ref());
+    let watching = certificates.map(|(certificates, _)| tokio::spawn(Arc::clone(certificates).watch()));
     let (stop_api, api_stopped) = watch::channel(false);
     let (stop_admin, admin_stopped) = watch::channel(false);
     let mut api = tokio::spawn(listen(Arc::clone(&http), Surface::Api, api, api_stopped)).fuse();
@@ -78,6 +104,9 @@ pub async fn serve(
             listener.await.map_err(|_| ListenerFailed)?;
         }
     }
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     if failed { Err(ListenerFailed) } else { Ok(()) }
 }
 
@@ -87,9 +116,19 @@ pub async fn serve(
 pub struct ListenerFailed;
 
 /// Accepts connections until told to stop, then waits for those that there are.
-async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
-    let builder = builder(http.server.header_count);
-    let places = Arc::new(Semaphore::new(http.server.connections as usize));
+async fn listen(http: Arc<Http>, surface: Surface, listener: Listener, mut stopped: watch::Receiver<bool>) {
+    let Listener { socket, tls } = listener;
+    let serving = Serving {
+        builder: builder(http.server.header_count),
+        tls: tls.map(|(_, acceptor)| acceptor),
+        stopped: stopped.clone(),
+        surface,
+        http: Arc::clone(&http),
+    };
+    let places = Places {
+        all: Arc::new(Semaphore::new(http.server.connections as usize)),
+        of_network: Tally::new(http.server.connections_per_address),
+    };
     let connections = GracefulShutdown::new();
     let reaper = Reaper::default();
     let mut reaping = pin!(reaper.run(Patience {
@@ -99,24 +138,20 @@ async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut st
     let mut stop = pin!(stopped.wait_for(|stop| *stop));
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&http, &socket, &places) => accepted,
             () = &mut reaping => break,
             _ = &mut stop => break,
         };
         match accepted {
-            Ok((accepted, place)) => {
+            Ok(Some(accepted)) => {
                 let activity = Arc::new(Activity::default());
-                let connection = connection(&builder, Arc::clone(&http), surface, accepted, Arc::clone(&activity));
-                let connection = connections.watch(connection);
-                let task = tokio::spawn(async move {
-                    // A client that goes away or breaks the protocol has had its answer, or does not want one.
-                    if let Err(error) = connection.await {
-                        tracing::debug!(target: "http", %error, "a connection ended early");
-                    }
-                    drop(place);
-                });
-                reaper.watch(activity, task.abort_handle());
+                let serve = serving
+                    .clone()
+                    .serve(accepted, Arc::clone(&activity), connections.watcher());
+                // From here on, so that the handshake and the head of the first request have one deadline.
+                reaper.watch(activity, tokio::spawn(serve).abort_handle());
             }
+            Ok(None) => tracing::debug!(target: "http", "a network has too many connections: a further one is closed"),
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(target: "http", %error, "a connection could not be accepted");
@@ -124,7 +159,7 @@ async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut st
             }
         }
     }
-    drop(listener);
+    drop((socket, serving));
     let open = connections.count();
     let drain_timeout = Duration::from_millis(http.server.drain_timeout_ms.into());
     if tokio::time::timeout(drain_timeout, connections.shutdown())
@@ -135,20 +170,48 @@ async fn listen(http: Arc<Http>, surface: Surface, listener: TcpListener, mut st
     }
 }
 
-/// A connection, and where it comes from.
-struct Accepted {
-    stream: TcpStream,
-    peer: IpAddr,
+/// How many connections a listener has room for.
+struct Places {
+    all: Arc<Semaphore>,
+    of_network: Arc<Tally>,
 }
 
-/// Waits for a place first, so that clients beyond the limit wait in the system's queue instead of taking memory here.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+/// A connection, where it comes from, and what it takes while it lasts.
+struct Accepted {
+    stream: TcpStream,
+    peer: Peer,
+    _place: OwnedSemaphorePermit,
+    /// The proxies' connections are those of others.
+    _counted: Option<Counted>,
+}
+
+/// Waits for a place first, so that clients beyond the limit wait in the system's queue instead of taking memory here. Nothing
+/// where the network of the client has its share already.
+async fn accept(http: &Http, listener: &TcpListener, places: &Places) -> io::Result<Option<Accepted>> {
+    let place = Arc::clone(&places.all)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
     // A listener for both families has IPv4 clients under addresses of IPv6.
-    let peer = peer.ip().to_canonical();
-    Ok((Accepted { stream, peer }, place))
+    let address = peer.ip().to_canonical();
+    let counted = match http.proxies.trusts(address) {
+        true => None,
+        false => match places.of_network.count(address) {
+            None => return Ok(None),
+            counted => counted,
+        },
+    };
+    stream.set_nodelay(true)?;
+    Ok(Some(Accepted {
+        stream,
+        peer: Peer {
+            address,
+            is_secure: false,
+        },
+        _place: place,
+        _counted: counted,
+    }))
 }
 
 /// Whether only the one connection failed, so that the next may well succeed.
@@ -174,31 +237,87 @@ fn builder(header_count: u32) -> Builder<TokioExecutor> {
     builder
 }
 
-fn connection(
-    builder: &Builder<TokioExecutor>,
-    http: Arc<Http>,
+/// What serves the connections of a listener.
+#[derive(Clone)]
+struct Serving {
+    builder: Builder<TokioExecutor>,
+    tls: Option<TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
     surface: Surface,
-    Accepted { stream, peer }: Accepted,
-    activity: Arc<Activity>,
-) -> impl GracefulConnection<Error: std::fmt::Display> + Send + 'static {
-    let places = Arc::new(Semaphore::new(SERVED_AT_A_TIME));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (http, activity) = (Arc::clone(&http), Arc::clone(&activity));
-        // HTTP/1 asks for one thing at a time anyway.
-        let place = (request.version() == Version::HTTP_2).then(|| Arc::clone(&places).acquire_owned());
-        async move {
-            // The semaphore is never closed.
-            let _place = match place {
-                Some(place) => place.await.ok(),
-                None => None,
-            };
-            let in_flight = activity.request();
-            let (response, _room) = stack::answer(&http, surface, peer, request).await;
-            drop(in_flight);
-            Ok::<_, Infallible>(response.map(|body| Paced::new(body, activity, Kept { _place, _room })))
+    http: Arc<Http>,
+}
+
+impl Serving {
+    /// Serves a connection to its end; first comes the handshake, where there is one.
+    async fn serve(mut self, accepted: Accepted, activity: Arc<Activity>, watcher: Watcher) {
+        let Accepted {
+            stream,
+            peer,
+            _place,
+            _counted,
+        } = accepted;
+        let Some(tls) = self.tls.take() else {
+            return finish(watcher.watch(self.connection(stream, peer, activity))).await;
+        };
+        let stopped = self.stopped.clone();
+        let handshake = tokio::select! {
+            handshake = tls.accept(stream) => handshake,
+            // Nothing was asked yet, so nobody is cut off.
+            () = until(stopped) => return,
+        };
+        match handshake {
+            Ok(stream) => {
+                let peer = Peer {
+                    is_secure: true,
+                    ..peer
+                };
+                finish(watcher.watch(self.connection(stream, peer, activity))).await;
+            }
+            Err(error) => tracing::debug!(target: "tls", %error, "a handshake failed"),
         }
-    });
-    builder.serve_connection(TokioIo::new(stream), service).into_owned()
+    }
+
+    fn connection(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Peer,
+        activity: Arc<Activity>,
+    ) -> impl GracefulConnection<Error: Display> + Send + 'static {
+        let Self {
+            builder, surface, http, ..
+        } = self;
+        let places = Arc::new(Semaphore::new(SERVED_AT_A_TIME));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (http, activity) = (Arc::clone(&http), Arc::clone(&activity));
+            // HTTP/1 asks for one thing at a time anyway.
+            let place = (request.version() == Version::HTTP_2).then(|| Arc::clone(&places).acquire_owned());
+            async move {
+                // The semaphore is never closed.
+                let _place = match place {
+                    Some(place) => place.await.ok(),
+                    None => None,
+                };
+                let in_flight = activity.request();
+                let (response, _room) = stack::answer(&http, surface, peer, request).await;
+                drop(in_flight);
+                Ok::<_, Infallible>(response.map(|body| Paced::new(body, activity, Kept { _place, _room })))
+            }
+        });
+        builder.serve_connection(TokioIo::new(stream), service).into_owned()
+    }
+}
+
+/// Resolves once the listener is to stop.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // Without a sender it has stopped.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// A client that goes away or breaks the protocol has had its answer, or does not want one.
+async fn finish<E: Display>(connection: impl Future<Output = Result<(), E>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(target: "http", %error, "a connection ended early");
+    }
 }
 
 #[cfg(test)]

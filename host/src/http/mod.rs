@@ -10,9 +10,11 @@ mod call;
 mod compress;
 mod conditional;
 mod cookie;
+mod cors;
 mod export;
 mod handle;
 mod head;
+mod hsts;
 mod idempotency;
 mod identify;
 mod listener;
@@ -20,6 +22,7 @@ mod media;
 mod paging;
 mod patience;
 mod problem;
+mod proxy;
 mod query;
 mod render;
 mod request;
@@ -27,7 +30,9 @@ mod respond;
 mod router;
 mod routes;
 mod stack;
+mod tally;
 mod throttle;
+mod tls;
 mod trace;
 mod xml;
 
@@ -36,20 +41,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use body::Chunks;
-pub use listener::{ListenerFailed, bind, serve};
+pub use listener::{Listener, ListenerFailed, bind, serve};
 pub use render::document as document_text;
 pub use routes::accounts::described as account_value;
 pub use routes::admin::{AdminActions, AdminError};
 pub use routes::audit::described as audit_value;
 pub use routes::auth::account::receipt as receipt_value;
+pub use tls::{BadCertificate, Certificates};
 
 use crate::accounts::Accounts;
 use crate::config::{Config, Server};
 use crate::dispatch::Dispatch;
 use crate::storage::clock::Clock;
 use crate::storage::outbox::Outbox;
+use cors::Cors;
+use hsts::Hsts;
 use identify::Identity;
 use patience::Unsent;
+use proxy::Proxies;
 use throttle::Throttle;
 
 /// What the handlers share.
@@ -64,6 +73,9 @@ pub struct Http {
     /// What browsers call this host, where it is known: the origin of its pages.
     origin: Option<String>,
     unsent: Unsent,
+    proxies: Proxies,
+    cors: Cors,
+    hsts: Hsts,
     throttle: Throttle,
     is_draining: AtomicBool,
 }
@@ -88,7 +100,10 @@ impl Http {
             clock,
             dispatch,
             unsent: Unsent::default(),
-            throttle: Throttle::default(),
+            proxies: Proxies::new(&config.server.trusted_proxies),
+            cors: Cors::new(&config.server.cors),
+            hsts: Hsts::new(&config.server),
+            throttle: Throttle::new(&config.rates),
             is_draining: AtomicBool::new(false),
         }
     }

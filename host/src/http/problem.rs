@@ -119,7 +119,7 @@ impl Problem {
 
     /// 429: less often.
     pub(super) fn too_many_requests(retry_after_s: u32) -> Self {
-        let detail = "this is asked for too often from your network";
+        let detail = "this is asked for too often by your network or account; Retry-After says when to ask again";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
             .with(RETRY_AFTER, HeaderValue::from(retry_after_s))
     }

@@ -2,20 +2,20 @@
 //!
 //! 1. the request gets its id, so that whatever follows can be found in the log;
 //! 2. limits and the shape of the head are checked (`head.rs`), before anything is looked up;
-//! 3. the route and its method are found (404, 405, OPTIONS), then the format of the answer (406);
-//! 4. the handler runs; its panic is an answer like others;
-//! 5. the answer is compressed, loses its body for HEAD, and gets the headers that every answer has.
+//! 3. the route and its method are found (404, 405, OPTIONS and what browsers ask with it), then the format of the answer (406);
+//! 4. the request is counted, and refused where there are too many (429);
+//! 5. the handler runs; its panic is an answer like others;
+//! 6. the answer is compressed, loses its body for HEAD, and gets the headers that every answer has.
 //!
 //! One function instead of a pile of layers: it runs for each request, and costs a fraction of a microsecond.
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, HeaderValue, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,8 +24,10 @@ use super::body::{self, Body};
 use super::media::{self, Format};
 use super::patience::NoRoom;
 use super::problem::Problem;
+use super::proxy::Peer;
 use super::request::Request;
 use super::router::{self, Surface};
+use super::throttle::{Group, Standings};
 use super::trace::{self, TRACEPARENT, X_REQUEST_ID};
 use super::{Http, compress, head};
 
@@ -33,17 +35,19 @@ use super::{Http, compress, head};
 pub(super) async fn answer(
     http: &Http,
     surface: Surface,
-    peer: IpAddr,
+    peer: Peer,
     request: hyper::Request<Incoming>,
 ) -> (Response<Body>, Option<OwnedSemaphorePermit>) {
     let (head, mut body) = request.into_parts();
     let accepted = media::accepted(&head.headers);
     let traceparent = trace::traceparent(&head.headers);
+    let peer = http.proxies.client(peer, &head.headers);
     let request = Request {
         id: trace::request_id(&head.headers),
         format: accepted.unwrap_or(Format::Json),
-        peer,
+        peer: peer.address,
         head,
+        standings: Standings::default(),
     };
 
     let served = AssertUnwindSafe(serve(http, surface, &request, accepted.is_some(), &mut body)).catch_unwind();
@@ -68,7 +72,8 @@ pub(super) async fn answer(
     if request.head.method == Method::HEAD {
         drop_body(&mut response);
     }
-    add_headers(&mut response, request.id, traceparent);
+    add_headers(&mut response, request.id.clone(), traceparent);
+    add_edge_headers(http, surface, peer, &request, &mut response);
     (response, room)
 }
 
@@ -88,11 +93,20 @@ async fn serve(
     if !route.allows(&head.method) {
         return Err(Problem::method_not_allowed(route.allow()));
     }
+    if http.cors.applies(surface, head.uri.path()) && http.cors.is_preflight(head) {
+        return Ok(http
+            .cors
+            .preflight(route.allow(), http.dispatch.request_headers().iter()));
+    }
     if head.method == Method::OPTIONS {
         return Ok(options(route.allow()));
     }
     if !is_acceptable && !route.is_page() {
         return Err(Problem::not_acceptable());
+    }
+    let group = Group::of(surface, route, head.uri.path());
+    if let Some(group) = group.filter(|_| !http.identity.is_of_operator(&head.headers)) {
+        http.throttle.network(group, request.peer, &request.standings)?;
     }
     router::serve(http, route, request, body).await
 }
@@ -135,6 +149,19 @@ fn drop_body(response: &mut Response<Body>) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     *response.body_mut() = body::empty();
+}
+
+/// What answers say about how they travel, to whom, and how often.
+fn add_edge_headers(http: &Http, surface: Surface, peer: Peer, request: &Request, response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    if let Some(hsts) = http.hsts.header(peer.is_secure) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
+    if http.cors.applies(surface, request.head.uri.path()) {
+        headers.append(VARY, HeaderValue::from_static("origin"));
+        http.cors.add_headers(&request.head.headers, headers);
+    }
+    request.standings.add_headers(headers);
 }
 
 /// What every answer says. Hardly anything here is a page, so a browser must not make one of it.

@@ -2,9 +2,12 @@
 //!
 //! `cargo build --release -p portcullis -p portcullis-bench && target/release/load` prints the tables of `docs/benchmarks.md`.
 
+mod accounts;
 mod creates;
+mod percentile;
 mod reads;
 mod servers;
+mod slow;
 mod starts;
 
 use std::time::Duration;
@@ -26,7 +29,10 @@ struct Arguments {
     /// Connections of the reads; the creates have 64.
     #[arg(long, default_value_t = 32)]
     connections: usize,
-    /// Only this part: reads, creates or starts.
+    /// Logins that fail, half of them of an address that has an account.
+    #[arg(long, default_value_t = 10_000)]
+    logins: usize,
+    /// Only this part: reads, creates, slow, starts or accounts.
     #[arg(long)]
     only: Option<String>,
 }
@@ -52,6 +58,12 @@ async fn main() -> Result<(), Failure> {
     }
     if wanted("creates") {
         creates::measure(rules).await?;
+    }
+    if wanted("accounts") {
+        accounts::measure(rules, arguments.logins).await?;
+    }
+    if wanted("slow") {
+        slow::measure(rules).await?;
     }
     Ok(())
 }

@@ -67,9 +67,12 @@ fn sibling(name: &str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
+/// Requests are counted as they are in production, but so many come from one address that the usual rate would refuse them.
+const RATES: &str = "[rates]\napi = { per_second = 1000000, burst = 10000000 }\n";
+
 /// A host of the release build, without plugins.
 pub(crate) fn release() -> Result<Setup, Failure> {
-    Ok(Host::init().with_binary(&sibling("portcullis")?))
+    Ok(Host::init().with_binary(&sibling("portcullis")?).with_config(RATES))
 }
 
 /// Starts Portcullis with the same plugin served in each way.
@@ -202,7 +205,7 @@ fn comparable(answer: &Answer) -> Result<String, Failure> {
     headers.sort();
     let mut text = format!("{}\n", answer.status);
     for (name, value) in headers {
-        let value = if name == "date" {
+        let value = if name == "date" || name == "ratelimit" {
             "..."
         } else {
             &value.replace(&id, "...")

@@ -31,7 +31,7 @@ pub(super) fn is_wanted(config: &Config) -> Result<bool, Failure> {
 
 /// Imports every sample of the plugins.
 pub(super) async fn load(addresses: &Addresses, data: &Path, plugins: &Path) -> Result<(), Failure> {
-    let admin = Admin::new(&format!("http://{}", addresses.admin), &admin::token(data)?)?;
+    let admin = Admin::new(&addresses.admin_url(), &admin::token(data)?)?;
     for file in samples(plugins)? {
         let Some(resource) = file.file_stem().and_then(|stem| stem.to_str()) else {
             continue;

@@ -24,7 +24,9 @@ const MAX_AGENT_CHARACTERS: usize = 200;
 /// Who asks.
 pub(super) async fn identity(http: &Http, request: &Request) -> Result<Identity, Problem> {
     let credentials = identify::credentials(http, &request.head)?;
-    http.identity.account(&credentials).await
+    let identity = http.identity.account(&credentials).await?;
+    http.throttle.account(identity.account.id, &request.standings)?;
+    Ok(identity)
 }
 
 /// Who asks, if they have proved a short while ago who they are. That is looked at before the body is: one who may not do

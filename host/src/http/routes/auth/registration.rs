@@ -44,7 +44,6 @@ pub(in crate::http) async fn register(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    http.throttle.pass(request.peer)?;
     let Registration { email, password, name } = call::form(http, request, body).await?;
     let address = http.accounts.register(&email, &password, name).await?;
     // There is no account yet, nor is it told whether there was one.
@@ -71,7 +70,6 @@ pub(in crate::http) async fn forgot(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    http.throttle.pass(request.peer)?;
     let Forgotten { email } = call::form(http, request, body).await?;
     http.accounts.forgot(&email).await?;
     Ok(respond::no_content())
