@@ -17,6 +17,7 @@ mod idempotency;
 mod identify;
 mod listener;
 mod media;
+mod oidc;
 mod paging;
 mod patience;
 mod problem;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 pub use body::Chunks;
 pub use listener::{ListenerFailed, bind, serve};
+pub use oidc::Providers;
 pub use render::document as document_text;
 pub use routes::accounts::described as account_value;
 pub use routes::admin::{AdminActions, AdminError};
@@ -65,6 +67,7 @@ pub struct Http {
     origin: Option<String>,
     unsent: Unsent,
     throttle: Throttle,
+    providers: Providers,
     is_draining: AtomicBool,
 }
 
@@ -76,6 +79,7 @@ impl Http {
         accounts: Arc<Accounts>,
         clock: Arc<dyn Clock>,
         admin: Arc<dyn AdminActions>,
+        providers: Providers,
         operator_token: &str,
     ) -> Self {
         Self {
@@ -89,8 +93,14 @@ impl Http {
             dispatch,
             unsent: Unsent::default(),
             throttle: Throttle::default(),
+            providers,
             is_draining: AtomicBool::new(false),
         }
+    }
+
+    /// Where people reach a path. Without a public URL, they are where they asked.
+    fn public(&self, path: &str) -> String {
+        format!("{}{path}", self.server.public_url.as_deref().unwrap_or_default())
     }
 
     fn start_draining(&self) {
