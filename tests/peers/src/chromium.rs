@@ -1,20 +1,16 @@
 //! Debian's Chromium, driven through ChromeDriver (W3C WebDriver), with pictures, checks of accessibility, and an authenticator
 //! for passkeys that is made of software.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
-use fantoccini::elements::Element;
-use fantoccini::error::CmdError;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
-use portcullis_tests::Client as Plain;
-use serde_json::{Map, Value, json};
+use data_encoding::BASE64;
+use portcullis_tests::Client;
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::runtime::{self, Runtime};
 
 use crate::tools::{Running, target, workspace};
 
@@ -37,15 +33,19 @@ const ARGUMENTS: [&str; 9] = [
 const CHECK: &str = "const done = arguments[arguments.length - 1];
     axe.run(document).then(found => done(found.violations.map(each => each.id + ': ' + each.nodes.map(node => node.html))));";
 
+/// What an element is called in answers (W3C WebDriver, 12).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
 /// A browser with a profile of its own.
+///
+/// WebDriver is JSON over HTTP, which the client of the tests speaks; a crate for it would have half of the host's
+/// dependencies built anew with other features.
 #[derive(Debug)]
 pub struct Chromium {
-    runtime: Runtime,
-    client: Client,
-    driver: Plain,
+    driver: Client,
     session: String,
     runs_script: bool,
-    // In this order: the browser ends before its driver, and that before its files.
+    // The driver ends before the files of the browser are removed.
     _running: Running,
     _profile: TempDir,
 }
@@ -93,103 +93,124 @@ impl Chromium {
         let setting = if runs_script { 1 } else { 2 };
         let preferences = json!({ "profile.managed_default_content_settings.javascript": setting });
         let options = json!({ "args": arguments, "prefs": preferences });
-        let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build();
-        let runtime = runtime.expect("there are threads");
-        let driver = format!("http://127.0.0.1:{port}");
-        let client = runtime.block_on(async {
-            let mut builder = ClientBuilder::new(HttpConnector::new());
-            builder.capabilities(capabilities).connect(&driver).await
-        });
-        let client = client.unwrap_or_else(|error| panic!("Chromium does not start ({error}): run `{REMEDY}`"));
-        let session = runtime.block_on(client.session_id()).expect("the driver answers");
+        let capabilities = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
+        let driver = Client::new(&format!("http://127.0.0.1:{port}"));
+        let begun = driver.post("/session", &capabilities);
+        let Some(session) = begun.json()["value"]["sessionId"].as_str().map(str::to_owned) else {
+            panic!("Chromium does not start ({}): run `{REMEDY}`", begun.text());
+        };
         Self {
-            runtime,
-            client,
-            driver: Plain::new(&driver),
-            session: session.expect("there is a session"),
+            driver,
+            session,
             runs_script,
             _running: running,
             _profile: profile,
         }
     }
 
-    #[track_caller]
-    fn wait<T>(&self, what: &str, done: impl Future<Output = Result<T, CmdError>>) -> T {
-        match self.runtime.block_on(done) {
-            Ok(done) => done,
-            Err(error) => {
-                let source = self.runtime.block_on(self.client.source());
-                panic!("{what}: {error}; the page is {}", source.unwrap_or_default())
-            }
-        }
+    /// Has the driver do something; what it says, or why it did not.
+    fn attempt(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, Value> {
+        let path = format!("/session/{}{path}", self.session);
+        let request = self.driver.request(method, &path);
+        let answer = match body {
+            Some(body) => request.json(&body).send(),
+            None => request.send(),
+        };
+        let value = answer.json()["value"].take();
+        if answer.status == 200 { Ok(value) } else { Err(value) }
     }
 
     #[track_caller]
-    fn find(&self, css: &str) -> Element {
-        let waiting = self.client.wait().at_most(PATIENCE);
-        self.wait(css, waiting.for_element(Locator::Css(css)))
+    fn get(&self, path: &str) -> Value {
+        self.attempt("GET", path, None)
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    #[track_caller]
+    fn post(&self, path: &str, body: Value) -> Value {
+        let done = self.attempt("POST", path, Some(body));
+        done.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Tries until something is there.
+    #[track_caller]
+    fn wait<T>(&self, what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(there) = there() {
+                return there;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "waited in vain for {what}: {}",
+                self.get("/source")
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn look(&self, css: &str) -> Option<String> {
+        let wanted = json!({ "using": "css selector", "value": css });
+        let found = self.attempt("POST", "/element", Some(wanted)).ok()?;
+        Some(format!("/element/{}", found[ELEMENT].as_str()?))
+    }
+
+    #[track_caller]
+    fn find(&self, css: &str) -> String {
+        self.wait(css, || self.look(css))
     }
 
     /// Opens an address.
     #[track_caller]
     pub fn open(&self, url: &str) {
-        self.wait(url, self.client.goto(url));
+        self.post("/url", json!({ "url": url }));
     }
 
     /// Where it is.
     #[track_caller]
     pub fn url(&self) -> String {
-        self.wait("the address", self.client.current_url()).into()
+        self.get("/url").as_str().unwrap_or_default().to_owned()
     }
 
     /// The text of the first element that a selector finds; waits until there is one.
     #[track_caller]
     pub fn text(&self, css: &str) -> String {
-        self.wait(css, self.find(css).text())
+        let text = self.get(&format!("{}/text", self.find(css)));
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until an element says this.
     #[track_caller]
     pub fn wait_for(&self, css: &str, text: &str) {
-        let reached = async {
-            while self.client.find(Locator::Css(css)).await?.text().await? != text {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Ok::<(), CmdError>(())
-        };
-        let waited = self
-            .runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, reached).await });
-        assert!(matches!(waited, Ok(Ok(()))), "{css} does not say {text:?}: {waited:?}");
+        self.wait(text, || {
+            // The page may go away between the two.
+            let said = self.attempt("GET", &format!("{}/text", self.look(css)?), None).ok()?;
+            (said == text).then_some(())
+        });
     }
 
     /// Types into a field.
     #[track_caller]
     pub fn fill(&self, css: &str, text: &str) {
-        self.wait(css, self.find(css).send_keys(text));
+        self.post(&format!("{}/value", self.find(css)), json!({ "text": text }));
     }
 
     /// Presses something.
     #[track_caller]
     pub fn press(&self, css: &str) {
-        self.wait(css, self.find(css).click());
+        self.post(&format!("{}/click", self.find(css)), json!({}));
     }
 
     /// Runs a function body in the page and returns what it returns.
     #[track_caller]
     pub fn script(&self, body: &str) -> Value {
-        self.wait("a script", self.client.execute(body, Vec::new()))
+        self.post("/execute/sync", json!({ "script": body, "args": [] }))
     }
 
     /// The same for one that hands its result to its last argument, later.
     #[track_caller]
     pub fn script_later(&self, body: &str, arguments: Vec<Value>) -> Value {
-        self.wait("a script", self.client.execute_async(body, arguments))
+        self.post("/execute/async", json!({ "script": body, "args": arguments }))
     }
 
     /// Fails the test where somebody could not use the page: axe finds nothing, and the page has a language, a title, one
@@ -225,7 +246,9 @@ impl Chromium {
     /// Keeps a picture of the page under `target/peers/screenshots`.
     #[track_caller]
     pub fn picture(&self, name: &str) -> PathBuf {
-        let picture = self.wait("a picture", self.client.screenshot());
+        let picture = self.get("/screenshot");
+        let picture = BASE64.decode(picture.as_str().unwrap_or_default().as_bytes());
+        let picture = picture.expect("a picture comes in base64");
         let folder = target().join("screenshots");
         fs::create_dir_all(&folder).expect("the target folder takes folders");
         let file = folder.join(format!("{name}.png"));
@@ -247,13 +270,10 @@ impl Chromium {
             "hasUserVerification": true,
             "isUserVerified": true,
         });
-        let answer = self
-            .driver
-            .post(&format!("/session/{}/webauthn/authenticator", self.session), &device);
-        let id = answer.expect(200).json()["value"].as_str().map(str::to_owned);
+        let id = self.post("/webauthn/authenticator", device);
         Authenticator {
             chromium: self,
-            id: id.expect("a device has an id"),
+            id: id.as_str().expect("a device has an id").to_owned(),
         }
     }
 }
@@ -262,18 +282,19 @@ impl Authenticator<'_> {
     /// The passkeys that it holds.
     #[track_caller]
     pub fn credentials(&self) -> Vec<Value> {
-        let path = format!(
-            "/session/{}/webauthn/authenticator/{}/credentials",
-            self.chromium.session, self.id
-        );
-        let held = self.chromium.driver.get(&path).expect(200).json();
-        held["value"].as_array().cloned().unwrap_or_default()
+        let held = self
+            .chromium
+            .get(&format!("/webauthn/authenticator/{}/credentials", self.id));
+        held.as_array().cloned().unwrap_or_default()
     }
 }
 
 impl Drop for Chromium {
     fn drop(&mut self) {
         // The driver would leave the browser behind. Where it fails, the test has failed already.
-        let _ = self.runtime.block_on(self.client.clone().close());
+        let _ = self
+            .driver
+            .request("DELETE", &format!("/session/{}", self.session))
+            .try_send();
     }
 }

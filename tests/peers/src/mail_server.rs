@@ -8,7 +8,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 use crate::tools::{Running, target, workspace};
@@ -44,10 +43,7 @@ pub struct Received {
 impl MailServer {
     /// A server that is not running yet; its files go into `folder`.
     pub fn prepare(folder: &Path) -> Self {
-        let made = generate_simple_self_signed([ADDRESS.to_owned()]).expect("a certificate can be made");
-        let CertifiedKey { cert, signing_key } = made;
-        fs::write(folder.join("certificate.pem"), cert.pem()).expect("the folder takes files");
-        fs::write(folder.join("key.pem"), signing_key.serialize_pem()).expect("the folder takes files");
+        certify(folder);
         let free = TcpListener::bind((ADDRESS, 0)).and_then(|listener| listener.local_addr());
         Self {
             folder: folder.to_owned(),
@@ -101,6 +97,36 @@ impl MailServer {
     pub fn mail(&self) -> Received {
         let (_, mails) = self.running.as_ref().expect("the server runs");
         mails.recv_timeout(PATIENCE).expect("a mail arrives")
+    }
+}
+
+/// Makes a certificate for the address, and its key.
+#[track_caller]
+fn certify(folder: &Path) {
+    let settings = format!(
+        "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = {ADDRESS}\n\
+         [more]\nsubjectAltName = IP:{ADDRESS}\n"
+    );
+    fs::write(folder.join("settings"), settings).expect("the folder takes files");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "2",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-config", "settings", "-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .output();
+    match made {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!("no certificate was made: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => panic!("openssl does not start ({error}): run `apt-get install -y openssl`"),
     }
 }
 
