@@ -30,6 +30,7 @@ const OWNED: &[(&str, &str)] = &[
     ("sled::", "storage/"),
     ("argon2::", "accounts/"),
     ("lettre::", "workers/mail/"),
+    ("openidconnect::", "http/oidc/"),
     ("quick_xml::", "http/"),
     // A key is `Bytes`: these are the ways to make one. `keyspace` forms them; the rest of the store only copies them.
     ("Key::from", "storage/"),

@@ -51,6 +51,10 @@ pub enum Act {
     FactorRemoved,
     /// The recovery codes were replaced.
     RecoveryCodesRenewed,
+    /// An identity at a provider was linked.
+    IdentityLinked,
+    /// An identity at a provider was unlinked.
+    IdentityUnlinked,
     /// A token for programs was made.
     TokenMade,
     /// A token for programs was ended.

@@ -46,6 +46,24 @@ pub enum Error {
     /// Another account has the address.
     #[error("another account has this address")]
     AddressTaken,
+    /// A sign-in with a provider that is not under way in this browser.
+    #[error("this sign-in was finished already, is too old, or was begun in another browser: begin again")]
+    FlowSpent,
+    /// A provider does not say that an address is somebody's, so nobody gets an account for it.
+    #[error("the provider does not vouch for an e-mail address: register with a password, then link the provider")]
+    AddressUnverified,
+    /// The address of somebody who signs in with a provider has an account that the provider is not linked to.
+    #[error("an account has this address already: sign in to it as before, then link the provider")]
+    LinkFirst,
+    /// An identity that another account is linked to.
+    #[error("another account is linked to this identity")]
+    IdentityTaken,
+    /// An account is linked to very many.
+    #[error("the account is linked to too many identities: remove one first")]
+    TooManyIdentities,
+    /// Nobody could log in to the account any more.
+    #[error("this is the last way to log in to the account: set a password or link another identity first")]
+    LastWayIn,
     /// Too many passwords wait for being checked.
     #[error("too many passwords wait for being checked")]
     Overloaded,

@@ -2,6 +2,8 @@
 
 use std::str::FromStr as _;
 
+use uuid::Uuid;
+
 use super::account::{Account, Record};
 use super::activity::{Act, Event, Subject};
 use super::address::Address;
@@ -199,7 +201,17 @@ impl Accounts {
 
     /// The account and the session of one who acts, as they are now: whoever holds the session may have lost it.
     async fn acting(&self, work: &mut Work, identity: &Identity) -> Result<(Record, [u8; 32], Session), Error> {
-        let (account, session) = (identity.account.id, identity.session.id);
+        self.acting_through(work, identity.account.id, identity.session.id)
+            .await
+    }
+
+    /// The same by their ids.
+    pub(super) async fn acting_through(
+        &self,
+        work: &mut Work,
+        account: Uuid,
+        session: Uuid,
+    ) -> Result<(Record, [u8; 32], Session), Error> {
         let digest = work.read(&keys::session_of(account, session)).await?;
         let digest: [u8; 32] = digest.ok_or(Error::SessionEnded)?;
         let session = work.read(&keys::session(&digest)).await?.ok_or(Error::SessionEnded)?;

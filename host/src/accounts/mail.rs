@@ -64,6 +64,8 @@ pub enum About {
     ManyFailures,
     /// The account has another second factor, or none any more.
     FactorChanged,
+    /// The account is linked to another identity at a provider, or to one less.
+    IdentityChanged,
     /// A login waits for a code.
     Code,
 }

@@ -17,7 +17,7 @@ use crate::manifest::is_role_name;
 use crate::storage::keyspace::accounts as keys;
 
 /// The longest name of a person, in bytes.
-const MAX_NAME_BYTES: usize = 200;
+pub(super) const MAX_NAME_BYTES: usize = 200;
 /// The most roles of an account.
 const MAX_ROLES: usize = 32;
 /// The most accounts of one page.

@@ -25,7 +25,7 @@ use crate::capabilities::documents::Cursors;
 use crate::config::{Config, Data, EngineKind, Server};
 use crate::dispatch::versions::VersionError;
 use crate::dispatch::{Dispatch, Parts};
-use crate::http::{self, BadCertificate, Certificates, Http, Listener};
+use crate::http::{self, BadCertificate, Certificates, Http, Listener, Providers};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
 use crate::storage::audit::Actor;
 use crate::storage::clock::{Clock, SystemClock};
@@ -146,6 +146,9 @@ pub enum StartError {
     /// The accounts.
     #[error("{0}")]
     Accounts(String),
+    /// The providers that people may sign in with.
+    #[error("{0}")]
+    Oidc(String),
     /// The mail.
     #[error(transparent)]
     Mail(#[from] BadMail),
@@ -244,12 +247,14 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
     let public_url = public_url(&config, &addresses);
     let setup = accounts.offer_setup().await.map_err(about_accounts)?;
     let setup = setup.map(|path| format!("{public_url}{path}"));
+    let providers = Providers::new(&config.oidc, config.server.public_url.as_deref()).map_err(StartError::Oidc)?;
     let http = Http::new(
         &config,
         dispatch,
         Arc::clone(&accounts),
         Arc::clone(&clock),
         Arc::clone(&admin) as _,
+        providers,
         &token,
     );
     let http = Arc::new(http);

@@ -7,6 +7,7 @@ mod grants;
 mod limits;
 mod log;
 mod mail;
+mod oidc;
 mod plugins;
 mod rates;
 mod reading;
@@ -28,6 +29,7 @@ pub use data::{Data, EngineKind};
 pub use grants::Grant;
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
+pub use oidc::{ClientSecret, Provider, is_guarded};
 pub use plugins::PluginConfig;
 pub use rates::{Rate, Rates};
 pub use request::Request;
@@ -59,6 +61,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// `[mail]`: how mail leaves the host.
     pub mail: Mail,
+    /// `[oidc.NAME]`: the providers that people may sign in with.
+    pub oidc: BTreeMap<String, Provider>,
     /// `[sandbox]`: how many instances there are, and what compiling may cost.
     pub sandbox: Sandbox,
     /// `[limits]`: the caps over what manifests ask for.
@@ -81,6 +85,7 @@ impl Default for Config {
             data: Data::default(),
             accounts: Accounts::default(),
             mail: Mail::default(),
+            oidc: BTreeMap::new(),
             sandbox: Sandbox::default(),
             limits: limits::default_caps(),
             request: Request::default(),
@@ -108,6 +113,11 @@ impl Config {
             for path in files.into_iter().flatten().chain(tls) {
                 *path = folder.join(&*path);
             }
+            for provider in config.oidc.values_mut() {
+                if let Some(ClientSecret::File(path)) = &mut provider.secret {
+                    *path = folder.join(&*path);
+                }
+            }
         }
         Ok(config)
     }
@@ -116,9 +126,11 @@ impl Config {
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
         let mut source = Source::new(file, text);
         let raw: RawConfig = source.parse()?;
+        let server = server::read(raw.server, &mut source);
         let config = Self {
-            server: server::read(raw.server, &mut source),
             rates: rates::read(raw.rates, &mut source),
+            oidc: oidc::read(raw.oidc, server.public_url.as_deref(), &mut source),
+            server,
             data: data::read(raw.data, &mut source),
             accounts: accounts::read(raw.accounts, &mut source),
             mail: mail::read(raw.mail, &mut source),
@@ -142,6 +154,7 @@ impl Config {
             ("[data]", self.data != new.data),
             ("[accounts]", self.accounts != new.accounts),
             ("[mail]", self.mail != new.mail),
+            ("[oidc]", self.oidc != new.oidc),
             ("[sandbox]", self.sandbox != new.sandbox),
             ("[log]", self.log != new.log),
         ];
@@ -171,6 +184,8 @@ struct RawConfig {
     accounts: accounts::Raw,
     #[serde(default)]
     mail: mail::Raw,
+    #[serde(default)]
+    oidc: BTreeMap<Spanned<String>, oidc::Raw>,
     #[serde(default)]
     sandbox: sandbox::Raw,
     #[serde(default)]

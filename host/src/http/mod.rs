@@ -19,6 +19,7 @@ mod idempotency;
 mod identify;
 mod listener;
 mod media;
+mod oidc;
 mod paging;
 mod patience;
 mod problem;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 pub use body::Chunks;
 pub use listener::{Listener, ListenerFailed, bind, serve};
+pub use oidc::Providers;
 pub use render::document as document_text;
 pub use routes::accounts::described as account_value;
 pub use routes::admin::{AdminActions, AdminError};
@@ -77,6 +79,7 @@ pub struct Http {
     cors: Cors,
     hsts: Hsts,
     throttle: Throttle,
+    providers: Providers,
     is_draining: AtomicBool,
 }
 
@@ -88,6 +91,7 @@ impl Http {
         accounts: Arc<Accounts>,
         clock: Arc<dyn Clock>,
         admin: Arc<dyn AdminActions>,
+        providers: Providers,
         operator_token: &str,
     ) -> Self {
         Self {
@@ -104,8 +108,14 @@ impl Http {
             cors: Cors::new(&config.server.cors),
             hsts: Hsts::new(&config.server),
             throttle: Throttle::new(&config.rates),
+            providers,
             is_draining: AtomicBool::new(false),
         }
+    }
+
+    /// Where people reach a path. Without a public URL, they are where they asked.
+    fn public(&self, path: &str) -> String {
+        format!("{}{path}", self.server.public_url.as_deref().unwrap_or_default())
     }
 
     fn start_draining(&self) {

@@ -143,6 +143,11 @@ impl Problem {
         self.0.status
     }
 
+    /// What it is, as a sentence for people.
+    pub(super) fn sentence(&self) -> String {
+        sentence(&self.0.detail)
+    }
+
     /// The stable name of the problem.
     pub(super) fn code(&self) -> &'static str {
         self.0.code
@@ -198,6 +203,13 @@ pub(super) fn bad_credentials() -> Problem {
 fn unauthenticated(detail: String, challenge: &'static str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
         .with(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+/// What is written for a list, as a sentence for people.
+pub(super) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(characters).chain(['.']).collect()
 }
 
 /// 412: a condition does not hold.

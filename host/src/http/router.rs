@@ -7,7 +7,7 @@ use super::body::Body;
 use super::problem::Problem;
 use super::request::Request;
 use super::routes::auth::{account, login, registration, second_factor, tokens};
-use super::routes::{accounts, admin, audit, health, import, outbox, pages};
+use super::routes::{accounts, admin, audit, health, import, oidc, outbox, pages};
 use super::{Http, batch, handle};
 
 /// A listener, which decides what is served.
@@ -51,6 +51,11 @@ pub(super) enum Route<'p> {
     RecoveryCodes,
     Tokens,
     Token { id: &'p str },
+    Providers,
+    SignIn { provider: &'p str },
+    SignInCallback { provider: &'p str },
+    Identities,
+    FederatedIdentity { id: &'p str },
     Plugins,
     Reload,
     Verify,
@@ -120,6 +125,12 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
         (Surface::Api, ["auth", "tokens"]) => Ok(Route::Tokens),
         (Surface::Api, ["auth", "tokens", id]) if !id.is_empty() => Ok(Route::Token { id }),
 
+        (Surface::Api, ["auth", "oidc"]) => Ok(Route::Providers),
+        (Surface::Api, ["auth", "oidc", provider]) => Ok(Route::SignIn { provider }),
+        (Surface::Api, ["auth", "oidc", provider, "callback"]) => Ok(Route::SignInCallback { provider }),
+        (Surface::Api, ["auth", "identities"]) => Ok(Route::Identities),
+        (Surface::Api, ["auth", "identities", id]) if !id.is_empty() => Ok(Route::FederatedIdentity { id }),
+
         (Surface::Admin, ["admin", "api", "plugins"]) => Ok(Route::Plugins),
         (Surface::Admin, ["admin", "api", "reload"]) => Ok(Route::Reload),
         (Surface::Admin, ["admin", "api", "verify"]) => Ok(Route::Verify),
@@ -171,13 +182,17 @@ impl Route<'_> {
             Self::Activity | Self::Audit | Self::AuditVerify => "GET, HEAD, OPTIONS",
             // What is made while it is sent has no length to tell.
             Self::Backup | Self::Export { .. } | Self::ExportMe => "GET, OPTIONS",
+            // A program that looks where a link leads begins and finishes nothing.
+            Self::SignIn { .. } | Self::SignInCallback { .. } => "GET, OPTIONS",
             Self::Batch | Self::Reload | Self::Import { .. } => "POST, OPTIONS",
             Self::Register | Self::VerifyEmail | Self::ForgotPassword | Self::ResetPassword => "POST, OPTIONS",
             Self::Login | Self::LoginVerify | Self::Logout | Self::Reauthenticate | Self::Password => "POST, OPTIONS",
             Self::TotpConfirm | Self::RecoveryCodes => "POST, OPTIONS",
             Self::Totp => "POST, DELETE, OPTIONS",
             Self::Retry { .. } => "POST, OPTIONS",
-            Self::Outbox => "GET, HEAD, OPTIONS",
+            Self::Outbox | Self::Providers => "GET, HEAD, OPTIONS",
+            Self::Identities => "GET, HEAD, POST, OPTIONS",
+            Self::FederatedIdentity { .. } => "DELETE, OPTIONS",
             Self::VerifyPage | Self::ResetPage => "GET, HEAD, POST, OPTIONS",
             Self::EndSessionPage | Self::SetupPage => "GET, HEAD, POST, OPTIONS",
             Self::Collection { .. } | Self::Accounts | Self::Tokens => "GET, HEAD, POST, OPTIONS",
@@ -189,11 +204,16 @@ impl Route<'_> {
         }
     }
 
-    /// Whether it is a page for people, whatever formats a client takes.
+    /// Whether a browser goes there, whatever formats it takes.
     pub(super) fn is_page(self) -> bool {
         matches!(
             self,
-            Self::VerifyPage | Self::ResetPage | Self::EndSessionPage | Self::SetupPage
+            Self::VerifyPage
+                | Self::ResetPage
+                | Self::EndSessionPage
+                | Self::SetupPage
+                | Self::SignIn { .. }
+                | Self::SignInCallback { .. }
         )
     }
 
@@ -240,6 +260,11 @@ pub(super) async fn serve(
         Route::RecoveryCodes => second_factor::recovery_codes(http, request).await,
         Route::Tokens => tokens::tokens(http, request, body).await,
         Route::Token { id } => tokens::end(http, id, request).await,
+        Route::Providers => oidc::providers(http, request).await,
+        Route::SignIn { provider } => oidc::begin(http, provider, request).await,
+        Route::SignInCallback { provider } => oidc::callback(http, provider, request).await,
+        Route::Identities => oidc::identities(http, request, body).await,
+        Route::FederatedIdentity { id } => oidc::unlink(http, id, request).await,
         Route::Plugins => admin::plugins(http, request).await,
         Route::Reload => admin::reload(http, request).await,
         Route::Verify => admin::verify(http, request).await,

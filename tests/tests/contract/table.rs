@@ -220,6 +220,13 @@ pub(crate) static TABLE: &[Row] = &[
     api("POST", "/auth/totp/confirm", r#"{"code": "000000"}"#, Recent(409)),
     api("DELETE", "/auth/totp", "", Recent(404)),
     api("POST", "/auth/recovery-codes", "{}", Recent(409)),
+    // No provider is configured here: tests/peers has one.
+    api("GET", "/auth/oidc", "", Public(200)),
+    api("GET", "/auth/oidc/{nothing}", "", Public(404)),
+    api("GET", "/auth/oidc/{nothing}/callback", "", Public(404)),
+    api("GET", "/auth/identities", "", Session(200)),
+    api("POST", "/auth/identities", r#"{"provider": "nobody"}"#, Recent(404)),
+    api("DELETE", "/auth/identities/{nothing}", "", Recent(404)),
     api("GET", "/auth/me/export", "", Recent(200)),
     api("DELETE", "/auth/me", "", Recent(200)),
     // What an operator does.

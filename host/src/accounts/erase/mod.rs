@@ -59,6 +59,7 @@ enum Stage {
     Dead,
     Links,
     Challenges,
+    SignIns,
     Activity,
     Account,
 }
@@ -72,7 +73,8 @@ impl Stage {
             Self::Waiting => Self::Dead,
             Self::Dead => Self::Links,
             Self::Links => Self::Challenges,
-            Self::Challenges => Self::Activity,
+            Self::Challenges => Self::SignIns,
+            Self::SignIns => Self::Activity,
             Self::Activity => Self::Account,
             Self::Account => return None,
         })
@@ -100,6 +102,9 @@ pub struct Removed {
     pub sessions: u64,
     /// Tokens for programs.
     pub tokens: u64,
+    /// Identities at providers.
+    #[serde(default)]
+    pub identities: u64,
 }
 
 impl Accounts {
@@ -159,6 +164,7 @@ impl Accounts {
         let sessions = self.sessions_in(&mut work, account.id).await?;
         self.end_all(&mut work, account.id, None).await?;
         let tokens = self.end_tokens(&mut work, account.id).await?;
+        let identities = self.end_identities(&mut work, account.id).await?;
         let locked = Record {
             account: Account {
                 is_locked: true,
@@ -179,6 +185,7 @@ impl Accounts {
             removed: Removed {
                 sessions,
                 tokens,
+                identities,
                 ..Removed::default()
             },
             due_ms: None,

@@ -17,16 +17,16 @@ fn code(secret: &str, at_ms: u64) -> String {
     totp.generate(at_ms / 1000).to_string()
 }
 
-struct Guarded {
-    fixture: Fixture,
+pub(super) struct Guarded {
+    pub(super) fixture: Fixture,
     secret: String,
     recovery: Vec<String>,
-    identity: Identity,
+    pub(super) identity: Identity,
 }
 
 impl Guarded {
     /// An account with a generator of codes.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let fixture = Fixture::with(|config| config.attempts.per_account = 0);
         fixture.account(ADDRESS).await;
         let login = fixture.login(ADDRESS, PASSWORD).await.unwrap();

@@ -8,7 +8,7 @@ use crate::accounts;
 use crate::capabilities::json;
 use crate::capabilities::model;
 use crate::dispatch::{Failure, Fault};
-use crate::http::{conditional, idempotency, query, xml};
+use crate::http::{conditional, idempotency, oidc, query, xml};
 use crate::policy::Refusal;
 
 impl From<Failure> for Problem {
@@ -173,6 +173,12 @@ impl From<accounts::Error> for Problem {
             accounts::Error::Invalid(errors) => Self::invalid(errors),
             accounts::Error::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
             accounts::Error::AddressTaken => Self::new(StatusCode::CONFLICT, "address_taken", detail),
+            accounts::Error::FlowSpent => Self::bad_request("sign_in_spent", detail),
+            accounts::Error::AddressUnverified => Self::new(StatusCode::FORBIDDEN, "address_unverified", detail),
+            accounts::Error::LinkFirst => Self::new(StatusCode::CONFLICT, "link_required", detail),
+            accounts::Error::IdentityTaken => Self::new(StatusCode::CONFLICT, "identity_taken", detail),
+            accounts::Error::TooManyIdentities => Self::new(StatusCode::CONFLICT, "too_many_identities", detail),
+            accounts::Error::LastWayIn => Self::new(StatusCode::CONFLICT, "last_way_in", detail),
             accounts::Error::Overloaded => Self::unavailable("overloaded", detail, 1),
             accounts::Error::Contention => Self::unavailable("contention", detail, 1),
             accounts::Error::Unavailable(_) | accounts::Error::Internal(_) | accounts::Error::OutcomeUnknown(_) => {
@@ -184,6 +190,25 @@ impl From<accounts::Error> for Problem {
                 }
             }
         }
+    }
+}
+
+impl From<oidc::Refused> for Problem {
+    fn from(refused: oidc::Refused) -> Self {
+        use oidc::Refused;
+        let detail = refused.to_string();
+        let (status, code) = match refused {
+            Refused::NoSuchProvider => (StatusCode::NOT_FOUND, "not_found"),
+            Refused::NoAnswer => (StatusCode::BAD_REQUEST, "malformed_answer"),
+            Refused::NoLocalPath => (StatusCode::BAD_REQUEST, "malformed_return_to"),
+            Refused::OtherIssuer => (StatusCode::BAD_REQUEST, "issuer_mismatch"),
+            Refused::Denied => (StatusCode::FORBIDDEN, "provider_denied"),
+            Refused::CodeRefused => (StatusCode::BAD_REQUEST, "code_refused"),
+            Refused::Failed(_) => (StatusCode::BAD_GATEWAY, "provider_failed"),
+            Refused::BadAnswer => (StatusCode::BAD_GATEWAY, "provider_malformed"),
+            Refused::Unreachable => return Self::unavailable("provider_unavailable", detail, 5),
+        };
+        Self::new(status, code, detail)
     }
 }
 

@@ -6,5 +6,6 @@ pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod health;
 pub(super) mod import;
+pub(super) mod oidc;
 pub(super) mod outbox;
 pub(super) mod pages;

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::auth::client;
 use crate::accounts::{By, Error};
 use crate::http::body::{self, Body};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, sentence};
 use crate::http::request::Request;
 use crate::http::{Http, query};
 use crate::storage::audit::Actor;
@@ -131,7 +131,7 @@ pub(in crate::http) async fn reset(
             "All sessions were ended. Sign in with the new password.",
         ),
         Err(Error::Invalid(violations)) => {
-            let said = violations.into_iter().next().map(|violation| violation.message);
+            let said = violations.first().map(|violation| sentence(&violation.message));
             form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, said)
         }
         Err(error) => refused(error),
@@ -212,14 +212,15 @@ pub(in crate::http) async fn set_up(
             "It is the first administrator. Sign in with it, and close this page.",
         ),
         Err(Error::Invalid(violations)) => {
-            let said = violations.into_iter().next().map(|violation| violation.message);
+            let said = violations.first().map(|violation| sentence(&violation.message));
             form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, &fields.email, said)
         }
         Err(error) => refused(error),
     }
 }
 
-fn done(title: &str, text: &str) -> Result<Response<Body>, Problem> {
+/// A page that says what came of something.
+pub(super) fn done(title: &str, text: &str) -> Result<Response<Body>, Problem> {
     let page_of = Page {
         title,
         text: Some(text),
@@ -251,6 +252,16 @@ fn refused(error: Error) -> Result<Response<Body>, Problem> {
         ..Page::default()
     };
     page(status, &page_of)
+}
+
+/// A page that says what a problem is.
+pub(super) fn problem(problem: &Problem) -> Result<Response<Body>, Problem> {
+    let page_of = Page {
+        title: "This did not work",
+        problem: Some(problem.sentence()),
+        ..Page::default()
+    };
+    page(problem.status(), &page_of)
 }
 
 /// The token of a link.

@@ -6,10 +6,13 @@
 //! | `c` | logins that wait for a second factor | SHA-256 digest of the token (32 bytes) |
 //! | `e` | whose an e-mail address is | the address, normalised |
 //! | `f` | second factors | account (16 bytes) |
+//! | `h` | sign-ins that are under way at a provider | SHA-256 digest of the state (32 bytes) |
 //! | `i` | whether there was an administrator | nothing |
+//! | `j` | the identities of an account | account (16 bytes), identity (16 bytes) |
 //! | `k` | the key of what the audit log tells of a person | account (16 bytes) |
 //! | `l` | what links in mail do | SHA-256 digest of the token (32 bytes) |
 //! | `m` | when an address was sent mail | the address, normalised |
+//! | `n` | whose an identity at a provider is | SHA-256 digest of issuer and subject (32 bytes) |
 //! | `o` | the sessions of an account | account (16 bytes), session (16 bytes) |
 //! | `p` | tokens for programs | SHA-256 digest of the token (32 bytes) |
 //! | `r` | receipts of erasures | account (16 bytes) |
@@ -166,4 +169,29 @@ pub fn receipt(account: Uuid) -> Key {
 /// Whether what is under the key may name an account that is gone: it holds its id and nothing else of it.
 pub(super) fn is_opaque(key: &Key) -> bool {
     matches!(key.get(..2), Some([ACCOUNT, b'r' | b'x']))
+}
+
+/// A sign-in that is under way at a provider, under the digest of its state.
+pub fn flow(digest: &[u8; 32]) -> Key {
+    key(ACCOUNT, &[b"h", digest])
+}
+
+/// All sign-ins that are under way at a provider.
+pub fn flows() -> Range {
+    prefix_range(key(ACCOUNT, &[b"h"]))
+}
+
+/// Whose an identity at a provider is, under the digest of issuer and subject.
+pub fn identity(digest: &[u8; 32]) -> Key {
+    key(ACCOUNT, &[b"n", digest])
+}
+
+/// An identity of an account.
+pub fn identity_of(account: Uuid, identity: Uuid) -> Key {
+    key(ACCOUNT, &[b"j", account.as_bytes(), identity.as_bytes()])
+}
+
+/// All identities of an account.
+pub fn identities_of(account: Uuid) -> Range {
+    prefix_range(key(ACCOUNT, &[b"j", account.as_bytes()]))
 }

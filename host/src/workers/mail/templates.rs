@@ -20,7 +20,7 @@ macro_rules! built_in {
 }
 
 /// The templates of the host, by the names of their files.
-const BUILT_IN: [(&str, &str); 16] = built_in![
+const BUILT_IN: [(&str, &str); 18] = built_in![
     "confirm",
     "already-registered",
     "reset",
@@ -28,6 +28,7 @@ const BUILT_IN: [(&str, &str); 16] = built_in![
     "new-login",
     "many-failures",
     "factor-changed",
+    "identity-changed",
     "code"
 ];
 
@@ -75,6 +76,7 @@ impl Templates {
             About::NewLogin,
             About::ManyFailures,
             About::FactorChanged,
+            About::IdentityChanged,
             About::Code,
         ] {
             templates.render(&example(about))?;
@@ -91,6 +93,7 @@ impl Templates {
             About::NewLogin => "new-login",
             About::ManyFailures => "many-failures",
             About::FactorChanged => "factor-changed",
+            About::IdentityChanged => "identity-changed",
             About::Code => "code",
         };
         let (link, client) = (mail.link.as_ref(), mail.client.as_ref());

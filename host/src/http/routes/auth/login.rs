@@ -54,7 +54,7 @@ pub(in crate::http) async fn login(
 }
 
 /// A session, or the question for a second factor.
-pub(super) async fn passed_on(
+pub(in crate::http::routes) async fn passed_on(
     http: &Http,
     request: &Request,
     passed: &LoggedIn,

@@ -6,7 +6,7 @@ pub(in crate::http) mod registration;
 pub(in crate::http) mod second_factor;
 pub(in crate::http) mod tokens;
 
-use hyper::header::{HeaderMap, SET_COOKIE, USER_AGENT};
+use hyper::header::{HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -91,12 +91,15 @@ pub(super) async fn session(
     }
     let mut response = respond::value(request.format, &answer).await?;
     if carrier == Carrier::Cookie {
-        let seconds = login.session.ends_ms.saturating_sub(http.clock.now_ms()) / 1000;
-        response
-            .headers_mut()
-            .insert(SET_COOKIE, cookie::set(login.token.reveal(), seconds));
+        response.headers_mut().insert(SET_COOKIE, session_cookie(http, login));
     }
     Ok(response)
+}
+
+/// The cookie of a session that begins.
+pub(super) fn session_cookie(http: &Http, login: &Login) -> HeaderValue {
+    let seconds = login.session.ends_ms.saturating_sub(http.clock.now_ms()) / 1000;
+    cookie::set(login.token.reveal(), seconds)
 }
 
 /// 404 for what an account has by an id.

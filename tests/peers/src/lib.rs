@@ -1,0 +1,14 @@
+//! The harness of the tests against other software: an OpenID provider, a mail server, and browsers with and without script.
+
+mod chromium;
+mod front;
+mod mail_server;
+mod provider;
+mod tools;
+mod visitor;
+
+pub use chromium::{Authenticator, Chromium};
+pub use front::Front;
+pub use mail_server::{MailServer, Received};
+pub use provider::Provider;
+pub use visitor::Visitor;

@@ -1,0 +1,145 @@
+//! A mail server: `aiosmtpd` in a process of its own, which takes mail only over TLS and from one user.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::tools::{Running, target, workspace};
+
+const REMEDY: &str =
+    "python3 -m venv target/peers/venv && target/peers/venv/bin/pip install -r tests/peers/requirements.txt";
+
+/// This machine, by an address for which nobody makes an exception.
+const ADDRESS: &str = "127.0.0.2";
+const USER: &str = "shop";
+const PASSWORD: &str = "what the server wants to hear";
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A mail server, or what is known of one that is not running.
+#[derive(Debug)]
+pub struct MailServer {
+    folder: PathBuf,
+    port: u16,
+    running: Option<(Running, mpsc::Receiver<Received>)>,
+}
+
+/// A mail that was taken.
+#[derive(Debug)]
+pub struct Received {
+    /// Whom it went to.
+    pub to: Vec<String>,
+    /// Whether it came over TLS, from the user that the server knows.
+    pub is_trusted: bool,
+    /// Header and body.
+    pub content: String,
+}
+
+impl MailServer {
+    /// A server that is not running yet; its files go into `folder`.
+    pub fn prepare(folder: &Path) -> Self {
+        certify(folder);
+        let free = TcpListener::bind((ADDRESS, 0)).and_then(|listener| listener.local_addr());
+        Self {
+            folder: folder.to_owned(),
+            port: free.expect("there is a free port").port(),
+            running: None,
+        }
+    }
+
+    /// The section of `portcullis.toml`. The password is in a file of this name beside it.
+    pub fn config(&self, password_file: &str) -> String {
+        format!(
+            "[mail]\nserver = \"smtp://{ADDRESS}:{}\"\nfrom = \"The shop <shop@example.org>\"\nusername = \"{USER}\"\n\
+             password_file = \"{password_file}\"\n",
+            self.port
+        )
+    }
+
+    /// The password.
+    pub fn password() -> &'static str {
+        PASSWORD
+    }
+
+    /// What the host has to trust.
+    pub fn certificate(&self) -> String {
+        self.folder.join("certificate.pem").display().to_string()
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub fn start(&mut self) {
+        let mut command = Command::new(target().join("venv/bin/python3"));
+        command
+            .arg(workspace().join("mail/server.py"))
+            .arg(self.port.to_string())
+            .args(["certificate.pem", "key.pem"].map(|file| self.folder.join(file)))
+            .args([USER, PASSWORD]);
+        let (running, mut lines) = Running::start(&mut command, REMEDY);
+        Running::first(&mut lines, REMEDY, |line| line.parse::<u16>().ok());
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // Nobody may be waiting any more.
+                let _ = sender.send(received(&line));
+            }
+        });
+        self.running = Some((running, receiver));
+    }
+
+    /// The next mail.
+    #[track_caller]
+    pub fn mail(&self) -> Received {
+        let (_, mails) = self.running.as_ref().expect("the server runs");
+        mails.recv_timeout(PATIENCE).expect("a mail arrives")
+    }
+}
+
+/// Makes a certificate for the address, and its key.
+#[track_caller]
+fn certify(folder: &Path) {
+    let settings = format!(
+        "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = {ADDRESS}\n\
+         [more]\nsubjectAltName = IP:{ADDRESS}\n"
+    );
+    fs::write(folder.join("settings"), settings).expect("the folder takes files");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "2",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-config", "settings", "-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .output();
+    match made {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!("no certificate was made: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => panic!("openssl does not start ({error}): run `apt-get install -y openssl`"),
+    }
+}
+
+fn received(line: &str) -> Received {
+    let mail: Value = serde_json::from_str(line).expect("the server prints JSON");
+    Received {
+        to: mail["to"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|to| to.as_str().unwrap_or_default().to_owned())
+            .collect(),
+        is_trusted: mail["encrypted"] == true && mail["authenticated"] == true,
+        content: mail["content"].as_str().unwrap_or_default().to_owned(),
+    }
+}

@@ -1,0 +1,84 @@
+//! The pages under `/account/` in a real browser, with and without script. The pictures are in `target/peers/screenshots`.
+
+use portcullis_peers::{Chromium, Front};
+use portcullis_tests::{ANOTHER_PASSWORD, CHEAP_HASHING, Host, PASSWORD};
+use serde_json::json;
+
+fn host(front: &Front) -> Host {
+    let config = format!("{CHEAP_HASHING}[server]\npublic_url = \"{}\"\n", front.url());
+    let host = Host::init().with_config(&config).start();
+    front.lead_to(&host);
+    host
+}
+
+#[test]
+fn an_address_is_confirmed_and_a_password_reset_by_pressing_buttons() {
+    let front = Front::open();
+    let host = host(&front);
+    for (chromium, name) in [
+        (Chromium::start(), "script"),
+        (Chromium::start_without_script(), "no-script"),
+    ] {
+        let email = format!("{name}@example.org");
+        host.post("/auth/register", &json!({ "email": email, "password": PASSWORD }))
+            .expect(201);
+        let link = format!(
+            "{}/account/verify?token={}",
+            front.url(),
+            host.mail_to(&email, 1).token()
+        );
+        chromium.open(&link);
+        assert_eq!(chromium.text("h1"), "Confirm your e-mail address");
+        chromium.assert_accessible();
+        chromium.picture(&format!("verify-{name}"));
+        // Nothing has happened yet.
+        host.login(&email, PASSWORD).expect(401);
+        chromium.press("button");
+        chromium.wait_for("h1", "The address is confirmed");
+        chromium.assert_accessible();
+        chromium.picture(&format!("verified-{name}"));
+        host.login(&email, PASSWORD).expect(200);
+        chromium.open(&link);
+        chromium.press("button");
+        chromium.wait_for("h1", "This did not work");
+        chromium.assert_accessible();
+        chromium.picture(&format!("spent-{name}"));
+
+        host.post("/auth/password/forgot", &json!({ "email": email }))
+            .expect(204);
+        chromium.open(&format!(
+            "{}/account/reset?token={}",
+            front.url(),
+            host.mail_to(&email, 2).token()
+        ));
+        chromium.fill("#new", "passwordpassword");
+        chromium.press("button");
+        let said = chromium.text("[role=alert]");
+        assert!(said.contains("too easy to guess"), "{said}");
+        chromium.assert_accessible();
+        chromium.picture(&format!("reset-{name}"));
+        chromium.fill("#new", ANOTHER_PASSWORD);
+        chromium.press("button");
+        chromium.wait_for("h1", "The password is set");
+        chromium.assert_accessible();
+        host.login(&email, ANOTHER_PASSWORD).expect(200);
+    }
+}
+
+#[test]
+fn the_pages_can_be_read_in_the_dark() {
+    let front = Front::open();
+    let _host = host(&front);
+    let chromium = Chromium::start_in_the_dark();
+    chromium.open(&format!("{}/account/reset?token=none", front.url()));
+    chromium.assert_accessible();
+    chromium.picture("reset-dark");
+}
+
+#[test]
+fn the_check_of_accessibility_finds_faults() {
+    let chromium = Chromium::start();
+    chromium.open("data:text/html,<p style='color:%23ccc'>pale</p><input>");
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| chromium.assert_accessible()));
+    assert!(checked.is_err(), "a page without anything passes");
+}
