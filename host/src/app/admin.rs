@@ -86,7 +86,8 @@ impl AdminActions for Admin {
         let new = (self.reload)().map_err(AdminError::Refused)?;
         let (config, ignored) = self.config.load().reloaded(new);
         let config = Arc::new(config);
-        self.dispatch.reconfigure(Arc::clone(&config)).await;
+        let reconfigured = self.dispatch.reconfigure(Arc::clone(&config)).await;
+        reconfigured.map_err(|complaints| AdminError::Refused(complaints.to_string()))?;
         let unknown = without_plugin(&self.dispatch, &config);
         self.config.store(config);
         Ok(json!({"ignored": ignored, "unknown_plugins": unknown}))

@@ -109,6 +109,7 @@ async fn install(dispatch: &Dispatch, version: &Version) -> Result<(), Refused> 
         }
         Err(failure) => {
             tracing::error!(target: "plugins", plugin = %name, version = %number, reason = %failure, "is not served");
+            dispatch.announce(version.manifest.clone()).await;
             Err(Refused {
                 name: name.clone(),
                 version: number.to_string(),

@@ -7,6 +7,7 @@ mod limits;
 mod log;
 mod mail;
 mod plugins;
+mod policy;
 mod reading;
 mod request;
 mod sandbox;
@@ -25,6 +26,7 @@ pub use grants::Grant;
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use plugins::PluginConfig;
+pub use policy::{Policy, PolicyFile};
 pub use request::Request;
 pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
 pub use secret::read_secret;
@@ -59,6 +61,8 @@ pub struct Config {
     pub request: Request,
     /// `[log]`: what the host logs.
     pub log: Log,
+    /// `[policy]`: the operator's policies, read with the configuration.
+    pub policy: Policy,
     /// `[plugins.NAME]`: settings of plugins.
     pub plugins: BTreeMap<String, PluginConfig>,
     /// `[grants.NAME]`: what a plugin may touch beyond its own.
@@ -76,6 +80,7 @@ impl Default for Config {
             limits: limits::default_caps(),
             request: Request::default(),
             log: Log::default(),
+            policy: Policy::default(),
             plugins: BTreeMap::new(),
             grants: BTreeMap::new(),
         }
@@ -96,6 +101,7 @@ impl Config {
                 *path = folder.join(&*path);
             }
         }
+        config.policy.read_files(path.parent())?;
         Ok(config)
     }
 
@@ -112,13 +118,15 @@ impl Config {
             limits: limits::read(raw.limits, &mut source),
             request: request::read(raw.request, &mut source),
             log: log::read(raw.log, &mut source),
+            policy: policy::read(raw.policy, &mut source),
             plugins: plugins::read(raw.plugins, &mut source),
             grants: grants::read(raw.grants, &mut source),
         };
         source.finish(config)
     }
 
-    /// This configuration with what `new` may change while the host runs: `[limits]`, `[request]`, `[plugins]` and `[grants]`.
+    /// This configuration with what `new` may change while the host runs: `[limits]`, `[request]`, `[policy]`, `[plugins]` and
+    /// `[grants]`.
     /// The sections that differ and need a new start are named beside it.
     #[must_use]
     pub fn reloaded(&self, new: Self) -> (Self, Vec<&'static str>) {
@@ -134,6 +142,7 @@ impl Config {
         let config = Self {
             limits: new.limits,
             request: new.request,
+            policy: new.policy,
             plugins: new.plugins,
             grants: new.grants,
             ..self.clone()
@@ -162,6 +171,8 @@ struct RawConfig {
     request: request::Raw,
     #[serde(default)]
     log: log::Raw,
+    #[serde(default)]
+    policy: policy::Raw,
     #[serde(default)]
     plugins: BTreeMap<Spanned<String>, plugins::Raw>,
     #[serde(default)]

@@ -2,12 +2,18 @@
 
 mod authorize;
 mod caller;
+pub mod cedar;
+mod erase;
 pub mod grants;
+mod rules;
 mod scope;
 
 #[cfg(test)]
 mod tests;
 
-pub use authorize::{Permit, Refusal, authorize};
+pub use authorize::{Permit, Refusal, authorize, authorize_again};
 pub use caller::{ADMINISTRATOR, Account, Caller};
+pub use cedar::{Facts, Prepared};
+pub use erase::may_erase;
+pub use rules::Rules;
 pub use scope::Scope;

@@ -17,6 +17,8 @@ pub struct Found {
     pub more: bool,
     /// How many match in all, where that is known.
     pub total: Option<u64>,
+    /// Where the next page begins, unless it is behind the last document.
+    pub behind: Option<Vec<u8>>,
 }
 
 /// A page in the making.
@@ -48,6 +50,7 @@ impl Items {
             items: self.documents,
             more,
             total: None,
+            behind: None,
         }
     }
 }
@@ -82,6 +85,16 @@ impl Effort {
     pub fn spend(&mut self, rows: usize, documents: &[Document]) {
         self.rows += rows;
         self.bytes += documents.iter().map(|document| document.body.len()).sum::<usize>();
+    }
+
+    /// How many rows there may still be, if a way is followed row by row; at least one.
+    pub fn left(&self) -> usize {
+        MAX_EXAMINED.saturating_sub(self.rows).max(1)
+    }
+
+    /// Whether the limits are reached.
+    pub fn is_spent(&self) -> bool {
+        self.rows >= MAX_EXAMINED || self.bytes >= MAX_EXAMINED_BYTES
     }
 
     /// Whether the limits are passed.
