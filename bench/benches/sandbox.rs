@@ -76,7 +76,8 @@ impl Bench {
     }
 
     fn invocation(&self) -> Invocation {
-        let permit = authorize(&Caller::Anonymous, Action::Read, &self.resource, &self.rules).expect("anybody may read");
+        let permit =
+            authorize(&Caller::Anonymous, Action::Read, &self.resource, &self.rules).expect("anybody may read");
         let context = CallContext::new(
             Transaction::begin(Arc::clone(&self.engine), 0),
             (self.catalogue.current(), Arc::clone(&self.cursors)),

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use maintenance::{Reached, accounts, restore, verify};
-pub use seed::Seeding;
+pub use seed::{Seeding, folders as plugin_folders};
 
 use crate::accounts::{Accounts, MAIL};
 use crate::capabilities::catalogue::{Catalogue, CatalogueError};

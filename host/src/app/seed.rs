@@ -120,7 +120,7 @@ async fn install(dispatch: &Dispatch, version: &Version) -> Result<(), Refused> 
 }
 
 /// The folders that hold a plugin, by name.
-fn folders(directory: &Path) -> Result<Vec<PathBuf>, StartError> {
+pub fn folders(directory: &Path) -> Result<Vec<PathBuf>, StartError> {
     if !directory.exists() {
         tracing::warn!(target: "plugins", directory = %directory.display(), "there is no plugin directory");
         return Ok(Vec::new());

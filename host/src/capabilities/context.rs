@@ -204,8 +204,7 @@ impl CallContext {
         reachable: &Reachable,
         action: Action,
     ) -> Result<(Option<Scope>, Scope), Problem> {
-        let as_caller =
-            |action| authorize_again(&self.caller, &self.prepared, action, &reachable.rules).ok();
+        let as_caller = |action| authorize_again(&self.caller, &self.prepared, action, &reachable.rules).ok();
         let is_read = matches!(action, Action::List | Action::Read);
         let read = if is_read { action } else { Action::Read };
         match reachable.power.standing {

@@ -12,6 +12,7 @@ mod import;
 mod options;
 mod outbox;
 mod output;
+mod policy;
 mod reload;
 mod restore;
 mod run;
@@ -62,6 +63,7 @@ enum Command {
     Reload(reload::Reload),
     Account(account::Account),
     Outbox(outbox::Outbox),
+    Policy(policy::Policy),
     /// Compile a component from stdin to stdout: what the host starts to compile a plugin within limits
     #[command(hide = true)]
     Compile,
@@ -83,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Reload(command) => command.run(),
         Command::Account(command) => command.run(),
         Command::Outbox(command) => command.run(),
+        Command::Policy(command) => command.run(),
         Command::Compile => return crate::sandbox::compile::child_main(),
     };
     done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)

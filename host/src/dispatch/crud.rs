@@ -66,7 +66,9 @@ enum Body {
 impl Body {
     fn of(operation: &Operation, current: Option<&Current>, context: &mut CallContext) -> Result<Self, Problem> {
         Ok(match (operation, current) {
-            (Operation::Replace { body, .. }, Some(current)) => Self::Whole(context.vet_replacement(current.id, &current.body, body)?),
+            (Operation::Replace { body, .. }, Some(current)) => {
+                Self::Whole(context.vet_replacement(current.id, &current.body, body)?)
+            }
             (Operation::Create { body } | Operation::Replace { body, .. }, _) => Self::Whole(context.vet(body)?),
             (Operation::Patch { patch, .. }, _) => Self::Patch(json::print(patch)),
             (Operation::List(_) | Operation::Read { .. } | Operation::Delete { .. }, _) => Self::None,

@@ -169,7 +169,9 @@ fn as_shown(step: &Step, context: &CallContext, document: Document) -> Result<Do
     if context.sees_write_only(&step.resource.name) {
         return Ok(document);
     }
-    collection(step, context)?.without_write_only(document).ok_or_else(|| Failure::Unavailable.into())
+    collection(step, context)?
+        .without_write_only(document)
+        .ok_or_else(|| Failure::Unavailable.into())
 }
 
 async fn delete(

@@ -149,8 +149,7 @@ impl Dispatch {
             plugin: plugin.clone(),
             reason,
         })?;
-        self.registry
-            .store(Arc::new(self.picture(config, &sources, &policies)));
+        self.registry.store(Arc::new(self.picture(config, &sources, &policies)));
         Ok(installed)
     }
 

@@ -48,7 +48,10 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
     }
     let both = |path: &&FieldPath| walk.found.write_only.contains(path);
     if let Some(path) = walk.found.read_only.iter().find(both) {
-        return Err(format!("`{}` can't be both `{READ_ONLY}` and `{WRITE_ONLY}`", path.join(".")));
+        return Err(format!(
+            "`{}` can't be both `{READ_ONLY}` and `{WRITE_ONLY}`",
+            path.join(".")
+        ));
     }
     match walk.required_of_nobody {
         Some(path) => Err(format!(
@@ -123,9 +126,9 @@ impl Walk {
             Value::Object(members) => {
                 let mut marks = [READ_ONLY, WRITE_ONLY].into_iter();
                 let missed = marks.find(|word| {
-                    members
-                        .get(*word)
-                        .is_some_and(|mark| *mark == Value::Bool(true) && !self.seen.contains(&std::ptr::from_ref(mark)))
+                    members.get(*word).is_some_and(|mark| {
+                        *mark == Value::Bool(true) && !self.seen.contains(&std::ptr::from_ref(mark))
+                    })
                 });
                 if let Some(word) = missed {
                     return Some((word, pointer));
@@ -145,9 +148,9 @@ impl Walk {
 /// Whether there is any annotation at all: most schemas have none.
 fn annotated(place: &Value) -> bool {
     match place {
-        Value::Object(members) => members
-            .iter()
-            .any(|(name, value)| matches!(name.as_str(), READ_ONLY | WRITE_ONLY) && *value == Value::Bool(true) || annotated(value)),
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            matches!(name.as_str(), READ_ONLY | WRITE_ONLY) && *value == Value::Bool(true) || annotated(value)
+        }),
         Value::Array(elements) => elements.iter().any(annotated),
         _ => false,
     }
@@ -184,15 +187,24 @@ mod tests {
     fn an_annotation_that_can_not_be_enforced_is_refused() {
         let secret = json!({"type": "string", "writeOnly": true});
         for (schema, complaint) in [
-            (json!({"properties": {"list": {"items": secret}}}), "/properties/list/items"),
+            (
+                json!({"properties": {"list": {"items": secret}}}),
+                "/properties/list/items",
+            ),
             (json!({"additionalProperties": secret}), "/additionalProperties"),
             (json!({"patternProperties": {"^x": secret}}), "/patternProperties/^x"),
             (json!({"if": {"properties": {"a": secret}}}), "/if/properties/a"),
             (json!({"$defs": {"a": secret}}), "/$defs/a"),
             (json!({"writeOnly": true}), "at ``"),
             (json!({"properties": {"writeOnly": true}}), "/properties"),
-            (json!({"properties": {"a": {"readOnly": true, "writeOnly": true}}}), "both"),
-            (json!({"properties": {"a": {"readOnly": true}}, "required": ["a"]}), "required"),
+            (
+                json!({"properties": {"a": {"readOnly": true, "writeOnly": true}}}),
+                "both",
+            ),
+            (
+                json!({"properties": {"a": {"readOnly": true}}, "required": ["a"]}),
+                "required",
+            ),
             (
                 json!({"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}, "secret": secret}}),
                 "recursion",
@@ -206,6 +218,9 @@ mod tests {
     #[test]
     fn a_schema_without_annotations_may_be_as_recursive_as_it_likes() {
         let schema = json!({"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}, "c": {"readOnly": false}}});
-        assert_eq!((check(&schema), Annotations::of(&schema)), (Ok(()), Annotations::default()));
+        assert_eq!(
+            (check(&schema), Annotations::of(&schema)),
+            (Ok(()), Annotations::default())
+        );
     }
 }

@@ -110,7 +110,9 @@ pub fn field(schema: &Value, path: &str) -> Option<FieldShape> {
 /// The fields at the top of a body, each with the types that the schema names for it and, of an array, for its elements.
 pub fn top_fields(schema: &Value) -> Vec<(String, Vec<String>, Vec<String>)> {
     let declared = spread(schema, &[schema]);
-    let declared = declared.iter().filter_map(|object| object.get("properties")?.as_object());
+    let declared = declared
+        .iter()
+        .filter_map(|object| object.get("properties")?.as_object());
     let names: BTreeSet<&String> = declared.flat_map(Map::keys).collect();
     let types_of = |places: &[&Value]| {
         let types: BTreeSet<&str> = spread(schema, places).into_iter().flat_map(types).collect();

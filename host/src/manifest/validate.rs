@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use super::raw::{RawAccess, RawInstances, RawLimits, RawManifest, RawResource, RawWants};
 use super::{
-    Access, AccessWord, Annotations, IndexField, Instances, Limits, Manifest, RESERVED_RESOURCES, Resource, Source, Wants, files, indexes,
-    is_plugin_name, is_resource_name, schema, unknown, wish,
+    Access, AccessWord, Annotations, IndexField, Instances, Limits, Manifest, RESERVED_RESOURCES, Resource, Source,
+    Wants, files, indexes, is_plugin_name, is_resource_name, schema, unknown, wish,
 };
 
 /// Resources of one plugin.
@@ -172,7 +172,10 @@ fn refuse_unique_secrets(
         hidden.iter().any(|path| names.iter().take(path.len()).eq(path.iter()))
     };
     if let Some(field) = unique.iter().flatten().find(is_hidden) {
-        let message = format!("a unique index over `{}`, which is `writeOnly`, tells who has it", field.path);
+        let message = format!(
+            "a unique index over `{}`, which is `writeOnly`, tells who has it",
+            field.path
+        );
         source.complain(resource, message, Some("leave the index out".to_owned()));
     }
 }

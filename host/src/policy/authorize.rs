@@ -92,7 +92,7 @@ pub fn authorize_again(caller: &Caller, prepared: &Prepared, action: Action, rul
 }
 
 /// On which documents the word lets the caller act.
-fn by_word(word: &AccessWord, caller: &Caller) -> Result<Scope, Refusal> {
+pub(super) fn by_word(word: &AccessWord, caller: &Caller) -> Result<Scope, Refusal> {
     match (word, caller) {
         (AccessWord::Anyone, _) => Ok(Scope::All),
         (AccessWord::Nobody, _) => Err(Refusal::Forbidden),
@@ -119,10 +119,9 @@ fn by_policies(
         (Caller::Anonymous, _) => Refusal::Unauthenticated,
     };
     match policies.slice(action, principal.kind()) {
-        Some(slice) if slice.may_permit(principal) && slice.asks_about_document() => Ok(Scope::Cedar(Arc::new(CedarScope::new(
-            Arc::clone(principal),
-            Arc::clone(slice),
-        )))),
+        Some(slice) if slice.may_permit(principal) && slice.asks_about_document() => Ok(Scope::Cedar(Arc::new(
+            CedarScope::new(Arc::clone(principal), Arc::clone(slice)),
+        ))),
         Some(slice) if slice.may_permit(principal) && slice.allows(principal, None) => Ok(Scope::All),
         _ => Err(refusal),
     }

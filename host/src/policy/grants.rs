@@ -196,7 +196,9 @@ fn not_shown(manifest: &Manifest, grant: &Grant) -> Vec<Denial> {
         .filter(|collection| wants.collections.contains_key(*collection))
         .collect();
     let named: Vec<String> = others.iter().map(|collection| format!("\"{collection}\"")).collect();
-    let denied = others.into_iter().filter(|collection| !grant.write_only.contains(*collection));
+    let denied = others
+        .into_iter()
+        .filter(|collection| !grant.write_only.contains(*collection));
     let denial = |collection: &String| Denial::NotShown {
         plugin: name.clone(),
         collection: collection.clone(),

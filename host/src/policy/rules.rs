@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cedar::ResourcePolicies;
-use crate::manifest::Access;
+use crate::manifest::{Access, AccessWord, Action};
 
 /// What decides about one resource.
 #[derive(Clone, Debug)]
@@ -16,6 +16,11 @@ impl Rules {
     /// The access words of a resource, and the policies that can apply to it.
     pub fn new(access: Access, policies: Option<Arc<ResourcePolicies>>) -> Self {
         Self { access, policies }
+    }
+
+    /// The access word of an action.
+    pub fn word(&self, action: Action) -> &AccessWord {
+        self.access.word(action)
     }
 }
 

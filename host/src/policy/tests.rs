@@ -113,13 +113,21 @@ fn a_scope_of_owned_documents_covers_no_others() {
 fn only_administrators_and_the_operator_delete_the_accounts_of_others() {
     let (mine, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
     for (caller, own, others) in [
-        (Caller::Anonymous, Err(Refusal::Unauthenticated), Err(Refusal::Unauthenticated)),
+        (
+            Caller::Anonymous,
+            Err(Refusal::Unauthenticated),
+            Err(Refusal::Unauthenticated),
+        ),
         (account(&[]), Ok(()), Err(Refusal::Forbidden)),
         (account(&["editor"]), Ok(()), Err(Refusal::Forbidden)),
         (account(&["admin"]), Ok(()), Ok(())),
         (Caller::Operator, Ok(()), Ok(())),
     ] {
-        assert_eq!((may_erase(&caller, mine), may_erase(&caller, theirs)), (own, others), "{caller:?}");
+        assert_eq!(
+            (may_erase(&caller, mine), may_erase(&caller, theirs)),
+            (own, others),
+            "{caller:?}"
+        );
     }
 }
 
@@ -243,18 +251,16 @@ fn no_grant_gives_a_crud_call_the_network_or_a_secret() {
 #[test]
 fn hidden_fields_of_others_are_both_wanted_and_granted() {
     let text = |write_only: &str| {
-        format!("[plugin]\nname = \"orders\"\nversion = \"0.1.0\"\n[wants]\ncollections = {{ users = [\"read\"] }}\n{write_only}")
+        format!(
+            "[plugin]\nname = \"orders\"\nversion = \"0.1.0\"\n[wants]\ncollections = {{ users = [\"read\"] }}\n{write_only}"
+        )
     };
     let wanting = |write_only| Manifest::parse("plugin.toml", &text(write_only), &|_| Err(String::new())).unwrap();
     let granting = |text: &str| Config::parse("portcullis.toml", text).unwrap().grants["orders"].clone();
     let (plain, wish) = (wanting(""), wanting("write_only = [\"users\"]"));
     let read = granting("[grants.orders.collections]\nusers = [\"read\"]");
     let all = granting("[grants.orders]\nwrite_only = [\"users\"]\n[grants.orders.collections]\nusers = [\"read\"]");
-    for (manifest, grant, sees) in [
-        (&plain, &all, false),
-        (&wish, &read, false),
-        (&wish, &all, true),
-    ] {
+    for (manifest, grant, sees) in [(&plain, &all, false), (&wish, &read, false), (&wish, &all, true)] {
         let powers = crud_powers(manifest, grant);
         assert_eq!(powers.collections["users"].write_only, sees);
     }

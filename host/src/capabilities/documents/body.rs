@@ -71,7 +71,9 @@ impl Vetted {
             return None;
         }
         match (&self.whole, target) {
-            (Whole::Of { id, body, text }, Target::Whole(of) | Target::Keeping(of, _)) if of == id => Some((body, text)),
+            (Whole::Of { id, body, text }, Target::Whole(of) | Target::Keeping(of, _)) if of == id => {
+                Some((body, text))
+            }
             (Whole::Of { .. }, _) => None,
             (Whole::Shown, Target::Keeping(..)) if !collection.write_only().is_empty() => None,
             (Whole::Shown, _) => Some((&self.shown, &self.text)),

@@ -32,7 +32,10 @@ pub fn keep<'p>(body: &mut Value, stored: &Value, paths: impl IntoIterator<Item 
     }
 }
 
-fn parent<'v, 'p>(body: &'v mut Value, path: &'p [String]) -> Option<(&'p String, &'v mut serde_json::Map<String, Value>)> {
+fn parent<'v, 'p>(
+    body: &'v mut Value,
+    path: &'p [String],
+) -> Option<(&'p String, &'v mut serde_json::Map<String, Value>)> {
     let (name, way) = path.split_last()?;
     let parent = way
         .iter()
@@ -69,7 +72,10 @@ mod tests {
         for (given, kept) in [
             (json!({}), json!({"secret": 2})),
             (json!({"maker": {}}), json!({"secret": 2, "maker": {"key": 3}})),
-            (json!({"secret": 5, "maker": {"key": null}}), json!({"secret": 5, "maker": {"key": null}})),
+            (
+                json!({"secret": 5, "maker": {"key": null}}),
+                json!({"secret": 5, "maker": {"key": null}}),
+            ),
             (json!({"maker": 1}), json!({"secret": 2, "maker": 1})),
         ] {
             let mut body = given.clone();

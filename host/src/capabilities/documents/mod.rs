@@ -302,7 +302,10 @@ impl Documents<'_> {
     fn shown(&self, document: Document) -> Result<Document, Error> {
         match self.write_only {
             true => Ok(document),
-            false => self.collection.without_write_only(document).ok_or_else(|| self.damaged()),
+            false => self
+                .collection
+                .without_write_only(document)
+                .ok_or_else(|| self.damaged()),
         }
     }
 
@@ -349,5 +352,7 @@ mod index_required_tests;
 mod query_strategies;
 #[cfg(test)]
 mod query_tests;
+#[cfg(test)]
+mod scope_tests;
 #[cfg(test)]
 mod write_tests;

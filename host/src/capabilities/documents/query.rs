@@ -8,10 +8,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::filter::{Question, refuse_write_only};
-use super::page::{Effort, Found, Items, MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES, Matching};
+use super::page::{Effort, Found, Items, MAX_PAGE_BYTES, Matching};
 use super::plan::{self, Path, Source};
 use super::{Documents, Error, index, stored};
-use crate::capabilities::catalogue::{Index, IndexState};
 use crate::capabilities::model::{Document, Page, Selection};
 use crate::policy::Caller;
 use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range};
@@ -127,30 +126,6 @@ impl Documents<'_> {
         Err(self.too_many_rows(question))
     }
 
-    /// What to tell where too many rows would have to be examined.
-    pub(super) fn too_many_rows(&self, question: &Question) -> Error {
-        let state_of = |index: &Vec<String>| {
-            let same = |known: &&Index| known.is_maintained() && !known.unique && known.names() == *index;
-            self.collection.indexes().iter().find(same).map(|known| &known.state)
-        };
-        match plan::index_to_declare(self.collection, question) {
-            // No index knows what the policies allow.
-            None if question.scope.is_some() => Error::TooManyRows(format!(
-                "more than {MAX_EXAMINED} documents would have to be examined, as the operator's policies are asked about \
-                 each: narrow the filters, and leave the count out"
-            )),
-            Some(index) if state_of(&index) != Some(&IndexState::Ready) => Error::IndexRequired {
-                being_built: state_of(&index).is_some(),
-                index,
-            },
-            _ => Error::TooManyRows(format!(
-                "more than {MAX_EXAMINED} documents, or {} MiB of them, would have to be examined, and no index helps: \
-                 narrow the filters",
-                MAX_EXAMINED_BYTES >> 20
-            )),
-        }
-    }
-
     /// Follows rows that come in the order asked for, up to the end of the page; `None` where too many are passed over. Where
     /// only the policies pass over them, the page ends there, and its cursor leads on.
     async fn in_order(
@@ -194,19 +169,22 @@ impl Documents<'_> {
                 return Ok(Some(items.page(question.limit, false)));
             }
             if !exact && effort.is_too_much() || leads_on && effort.is_spent() {
-                // A full page may be the last one where the limit struck: then the next one is empty.
-                if items.documents.len() >= question.limit {
-                    return Ok(Some(items.page(question.limit, true)));
-                }
-                let Some(last) = last.filter(|_| leads_on) else { return Ok(None) };
-                let position = question.position(&last, &self.parsed(&last)?);
-                return Ok(Some(Found {
-                    behind: Some(position),
-                    ..items.page(question.limit, true)
-                }));
+                return self.cut_short(items, question, last.filter(|_| leads_on));
             }
         }
         Ok(Some(items.page(question.limit, true)))
+    }
+
+    /// A page that ends where the limit struck; its cursor leads on behind the last document that was looked at.
+    fn cut_short(&self, items: Items, question: &Question, last: Option<Document>) -> Result<Option<Found>, Error> {
+        let page = |items: Items| items.page(question.limit, true);
+        // A full page may be the last one: then the next one is empty.
+        if items.documents.len() >= question.limit {
+            return Ok(Some(page(items)));
+        }
+        let Some(last) = last else { return Ok(None) };
+        let behind = Some(question.position(&last, &self.parsed(&last)?));
+        Ok(Some(Found { behind, ..page(items) }))
     }
 
     /// Looks at all rows of a way and sorts; `None` where there are too many.

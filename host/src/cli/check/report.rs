@@ -135,7 +135,11 @@ fn in_words(power: &Power) -> String {
         Standing::AsCaller => "with the caller's rights",
         Standing::AsSystem => "as the system",
     };
-    let shown = if power.write_only { ", with the fields that are writeOnly" } else { "" };
+    let shown = if power.write_only {
+        ", with the fields that are writeOnly"
+    } else {
+        ""
+    };
     format!("{}, {suffix}{shown}", actions.join(", "))
 }
 

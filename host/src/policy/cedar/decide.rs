@@ -122,8 +122,7 @@ impl Slice {
         let with_document;
         let entities: &Entities = match facts {
             Some(facts) if self.names_owner || !self.attributes.is_empty() => {
-                let entity =
-                    document::entity(resource.clone(), facts, &self.attributes, self.names_owner, principal)?;
+                let entity = document::entity(resource.clone(), facts, &self.attributes, self.names_owner, principal)?;
                 let added = principal.entities.clone().add_entities([entity], None);
                 with_document = added.map_err(|_| document::Unfit)?;
                 &with_document
@@ -177,7 +176,9 @@ impl Asked {
                 for (name, value) in members {
                     match (name.as_str(), value) {
                         ("Var", Value::String(variable)) => self.document |= variable == "resource",
-                        ("attr", Value::String(name)) => self.attributes.iter_mut().for_each(|all| all.push(name.clone())),
+                        ("attr", Value::String(name)) => {
+                            self.attributes.iter_mut().for_each(|all| all.push(name.clone()))
+                        }
                         ("attr", Value::Array(names)) => {
                             let names = names.iter().filter_map(Value::as_str).map(str::to_owned);
                             self.attributes.iter_mut().for_each(|all| all.extend(names.clone()));

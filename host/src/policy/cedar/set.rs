@@ -41,9 +41,15 @@ type ByKind = [Arc<Slice>; Kind::ALL.len()];
 
 impl Policies {
     /// Reads and validates files against the schema that these resources make. All that is wrong is told, at its place.
-    pub fn load<'r>(files: &[PolicyFile], resources: impl Iterator<Item = &'r Resource> + Clone) -> Result<Self, Diagnostics> {
+    pub fn load<'r>(
+        files: &[PolicyFile],
+        resources: impl Iterator<Item = &'r Resource> + Clone,
+    ) -> Result<Self, Diagnostics> {
         let mut sources: Vec<Source<'_>> = files.iter().map(|file| Source::new(&file.name, &file.text)).collect();
-        let written = files.iter().zip(&mut sources).map(|(file, source)| source::policies(file, source));
+        let written = files
+            .iter()
+            .zip(&mut sources)
+            .map(|(file, source)| source::policies(file, source));
         let written: Vec<Vec<Written>> = written.collect();
         check_number(&written, &mut sources);
         let names = names_of(&written, &mut sources);
@@ -111,7 +117,9 @@ impl ResourcePolicies {
 
     /// The policies for an action, where an operator's are among them.
     pub fn slice(&self, action: Action, kind: Kind) -> Option<&Arc<Slice>> {
-        self.actions[action as usize].as_ref().map(|kinds| &kinds[kind as usize])
+        self.actions[action as usize]
+            .as_ref()
+            .map(|kinds| &kinds[kind as usize])
     }
 
     /// Whether Cedar decides about an action.
@@ -120,7 +128,12 @@ impl ResourcePolicies {
     }
 }
 
-fn by_kind(policies: &[&Policy], action: &EntityUid, document: &EntityTypeName, known: &[Attribute]) -> Result<ByKind, String> {
+fn by_kind(
+    policies: &[&Policy],
+    action: &EntityUid,
+    document: &EntityTypeName,
+    known: &[Attribute],
+) -> Result<ByKind, String> {
     let slice = |kind: Kind| {
         let applies = |policy: &&&Policy| may_be_for(&policy.principal_constraint(), kind);
         let own: Vec<&Policy> = policies.iter().filter(applies).copied().collect();
@@ -134,7 +147,8 @@ fn by_kind(policies: &[&Policy], action: &EntityUid, document: &EntityTypeName, 
 /// The access word of an action, as policies.
 pub(super) fn word_policies(document_type: &str, action: Action, resource: &Resource) -> Result<Vec<Policy>, String> {
     let policies = words::policies(document_type, action, resource.access.word(action)).into_iter();
-    let parse = |(id, text): (String, String)| Policy::parse(Some(PolicyId::new(id)), text).map_err(|error| error.to_string());
+    let parse =
+        |(id, text): (String, String)| Policy::parse(Some(PolicyId::new(id)), text).map_err(|error| error.to_string());
     policies.map(parse).collect()
 }
 
@@ -165,7 +179,9 @@ fn may_be_for(constraint: &PrincipalConstraint, kind: Kind) -> bool {
         PrincipalConstraint::Is(name) | PrincipalConstraint::IsIn(name, _) => name == own,
         PrincipalConstraint::Eq(uid) => uid.type_name() == own,
         // Accounts have roles; everything is in itself.
-        PrincipalConstraint::In(uid) => uid.type_name() == own || (kind == Kind::Account && *uid.type_name() == *names::ROLE),
+        PrincipalConstraint::In(uid) => {
+            uid.type_name() == own || (kind == Kind::Account && *uid.type_name() == *names::ROLE)
+        }
     }
 }
 
@@ -209,7 +225,10 @@ fn check_types<'r>(resources: impl Iterator<Item = &'r Resource>, sources: &mut 
         if let Some(other) = types.insert(name.clone(), &resource.name)
             && other != resource.name
         {
-            let message = format!("the resources `{other}` and `{}` are both `{name}` in Cedar", resource.name);
+            let message = format!(
+                "the resources `{other}` and `{}` are both `{name}` in Cedar",
+                resource.name
+            );
             complain_of_all(sources, message);
         }
     }
@@ -219,7 +238,11 @@ fn check_types<'r>(resources: impl Iterator<Item = &'r Resource>, sources: &mut 
 fn unusable(files: &[PolicyFile], resource: &str, reason: &str) -> Diagnostics {
     let (name, text) = files.first().map_or(("", ""), |file| (&file.name, &file.text));
     let mut source = Source::new(name, text);
-    source.complain(0..0, format!("the policies of `{resource}` are not usable: {reason}"), None);
+    source.complain(
+        0..0,
+        format!("the policies of `{resource}` are not usable: {reason}"),
+        None,
+    );
     Diagnostics::of(source)
 }
 
@@ -233,7 +256,9 @@ fn complain_of_all(sources: &mut [Source<'_>], message: String) {
 fn validate(validator: &Validator, written: &[Vec<Written>], sources: &mut [Source<'_>]) {
     for (written, source) in written.iter().zip(sources) {
         for one in written {
-            let Ok(alone) = PolicySet::from_policies([one.policy.clone()]) else { continue };
+            let Ok(alone) = PolicySet::from_policies([one.policy.clone()]) else {
+                continue;
+            };
             let found = validator.validate(&alone, ValidationMode::Strict);
             let prefix = format!("for policy `{}`, ", one.policy.id());
             let mut say = |about: &dyn miette::Diagnostic, otherwise: Range<usize>| {

@@ -60,11 +60,17 @@ fn a_permit_widens_the_words_and_a_forbid_narrows_them() {
     let (clerk, member) = (account(&["clerk"]), account(&[]));
     assert_eq!(decide(permit, "operator", &clerk, &json!({})), Ok(true));
     assert_eq!(decide(permit, "operator", &member, &json!({})), Err(Refusal::Forbidden));
-    assert_eq!(decide(permit, "operator", &Caller::Anonymous, &json!({})), Err(Refusal::Unauthenticated));
+    assert_eq!(
+        decide(permit, "operator", &Caller::Anonymous, &json!({})),
+        Err(Refusal::Unauthenticated)
+    );
     assert_eq!(decide(forbid, "member", &clerk, &json!({})), Ok(true));
     assert_eq!(decide(forbid, "member", &member, &json!({})), Err(Refusal::Forbidden));
     // Whoever it is: a policy that forbids means all that it does not except.
-    assert_eq!(decide(forbid, "anyone", &Caller::Operator, &json!({})), Err(Refusal::Forbidden));
+    assert_eq!(
+        decide(forbid, "anyone", &Caller::Operator, &json!({})),
+        Err(Refusal::Forbidden)
+    );
 }
 
 #[test]
@@ -90,7 +96,10 @@ fn a_policy_may_ask_about_the_fields_of_a_document() {
         (json!({"price_cents": 101}), false),
         (json!({"price_cents": null}), false),
         (json!({}), false),
-        (json!({"price_cents": 1, "hidden": false, "tags": ["new"], "name": "lamp"}), true),
+        (
+            json!({"price_cents": 1, "hidden": false, "tags": ["new"], "name": "lamp"}),
+            true,
+        ),
         (json!({"price_cents": 1, "hidden": true}), false),
         (json!({"price_cents": 1, "tags": ["new", "draft"]}), false),
         (json!({"price_cents": 1, "name": "secret lamp"}), false),
@@ -101,10 +110,15 @@ fn a_policy_may_ask_about_the_fields_of_a_document() {
 
 #[test]
 fn nothing_is_allowed_with_a_document_that_holds_what_its_schema_does_not_allow() {
-    let text = "forbid (principal, action, resource is Portcullis::products) when { resource has hidden && resource.hidden };";
+    let text =
+        "forbid (principal, action, resource is Portcullis::products) when { resource has hidden && resource.hidden };";
     let read = |body: Value| decide(text, "anyone", &Caller::Anonymous, &body);
     assert_eq!(read(json!({"hidden": false})), Ok(true));
-    for odd in [json!({"hidden": "yes"}), json!({"hidden": 1}), json!({"hidden": [true]})] {
+    for odd in [
+        json!({"hidden": "yes"}),
+        json!({"hidden": 1}),
+        json!({"hidden": [true]}),
+    ] {
         assert_eq!(read(odd.clone()), Ok(false), "{odd}");
     }
     // What no policy names is not looked at.
@@ -117,8 +131,14 @@ fn a_policy_that_can_not_be_evaluated_allows_nothing() {
         forbid (principal, action, resource is Portcullis::products)
         when { resource has price_cents && resource.price_cents * 4 > 100 };
     "#;
-    assert_eq!(decide(text, "anyone", &Caller::Anonymous, &json!({"price_cents": 1})), Ok(true));
-    assert_eq!(decide(text, "anyone", &Caller::Anonymous, &json!({"price_cents": i64::MAX})), Ok(false));
+    assert_eq!(
+        decide(text, "anyone", &Caller::Anonymous, &json!({"price_cents": 1})),
+        Ok(true)
+    );
+    assert_eq!(
+        decide(text, "anyone", &Caller::Anonymous, &json!({"price_cents": i64::MAX})),
+        Ok(false)
+    );
 }
 
 #[test]
@@ -131,7 +151,14 @@ fn a_decision_looks_only_at_the_policies_that_can_apply() {
         ));
     }
     text.push_str("permit (principal is Portcullis::Anonymous, action in [Portcullis::Action::\"read\"], resource is Portcullis::orders);");
-    let policies = load(&text, &[resource("products", "owner"), resource("orders", "owner"), resource("other", "owner")]);
+    let policies = load(
+        &text,
+        &[
+            resource("products", "owner"),
+            resource("orders", "owner"),
+            resource("other", "owner"),
+        ],
+    );
     let looked_at = |name: &str, action: Action, kind: Kind| {
         let slice = policies.of(name).and_then(|of| of.slice(action, kind));
         slice.map(|slice| slice.policies())
@@ -150,11 +177,16 @@ fn what_does_not_depend_on_the_document_is_decided_before_it_is_read() {
     let text = r#"forbid (principal, action == Portcullis::Action::"delete", resource) unless { principal in Portcullis::Role::"clerk" };
         forbid (principal, action == Portcullis::Action::"list", resource) when { resource has hidden && resource.hidden };"#;
     let policies = load(
-        &text.replace("action == Portcullis::Action::\"list\", resource)", "action == Portcullis::Action::\"list\", resource is Portcullis::products)"),
+        &text.replace(
+            "action == Portcullis::Action::\"list\", resource)",
+            "action == Portcullis::Action::\"list\", resource is Portcullis::products)",
+        ),
         std::slice::from_ref(&products),
     );
     let rules = Rules::new(products.access.clone(), policies.of("products").cloned());
-    let decided = |caller: &Caller, action| authorize(caller, action, &"products".into(), &rules).map(|permit| permit.scope().clone());
+    let decided = |caller: &Caller, action| {
+        authorize(caller, action, &"products".into(), &rules).map(|permit| permit.scope().clone())
+    };
     assert_eq!(decided(&account(&["clerk"]), Action::Delete), Ok(Scope::All));
     assert_eq!(decided(&account(&[]), Action::Delete), Err(Refusal::Forbidden));
     assert!(matches!(decided(&account(&[]), Action::List), Ok(Scope::Cedar(_))));
@@ -165,7 +197,12 @@ fn what_does_not_depend_on_the_document_is_decided_before_it_is_read() {
 #[test]
 fn the_schema_can_be_read_by_people() {
     let text = super::schema_text([resource("products", "owner")].iter()).unwrap();
-    for part in ["entity products", "\"price_cents\"?: ", "action \"list\"", "entity Account in [Role]"] {
+    for part in [
+        "entity products",
+        "\"price_cents\"?: ",
+        "action \"list\"",
+        "entity Account in [Role]",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
 }

@@ -90,7 +90,10 @@ fn asks_for_others_groups(form: &Value) -> bool {
     match form {
         Value::Object(members) => members.iter().any(|(name, value)| {
             let is_membership = name == "in" || (name == "is" && value.get("in").is_some());
-            let of = value.get("left").and_then(|left| left.get("Var")).and_then(Value::as_str);
+            let of = value
+                .get("left")
+                .and_then(|left| left.get("Var"))
+                .and_then(Value::as_str);
             (is_membership && value.get("left").is_some() && !matches!(of, Some("principal" | "action")))
                 || asks_for_others_groups(value)
         }),
@@ -100,7 +103,12 @@ fn asks_for_others_groups(form: &Value) -> bool {
 }
 
 /// Adds a complaint of Cedar's, at the place that it names.
-pub(super) fn complain(error: &dyn miette::Diagnostic, otherwise: Range<usize>, message: String, source: &mut Source<'_>) {
+pub(super) fn complain(
+    error: &dyn miette::Diagnostic,
+    otherwise: Range<usize>,
+    message: String,
+    source: &mut Source<'_>,
+) {
     let label = error.labels().and_then(|mut labels| labels.next());
     let help = error.help().map(|help| help.to_string());
     let (span, label) = match label {

@@ -13,7 +13,8 @@ use crate::manifest::{Access, AccessWord, Action, Resource};
 use crate::policy::{Account, Caller, Refusal, Rules, authorize};
 
 /// An account that no test has: a policy about it alone has Cedar decide, and changes nothing.
-const NOBODY_HERE: &str = r#"permit (principal == Portcullis::Account::"ffffffff-ffff-4fff-bfff-ffffffffffff", action, resource);"#;
+const NOBODY_HERE: &str =
+    r#"permit (principal == Portcullis::Account::"ffffffff-ffff-4fff-bfff-ffffffffffff", action, resource);"#;
 
 fn resource(access: Access) -> Resource {
     Resource {
@@ -34,7 +35,11 @@ fn both(access: &Access) -> (Rules, Rules) {
     };
     let policies = Policies::load(&[file], [&resource].into_iter()).unwrap_or_else(|found| panic!("{found}"));
     let decided_by = policies.of("line-items").cloned();
-    assert!(Action::ALL.iter().all(|action| decided_by.as_ref().is_some_and(|by| by.decides(*action))));
+    assert!(
+        Action::ALL
+            .iter()
+            .all(|action| decided_by.as_ref().is_some_and(|by| by.decides(*action)))
+    );
     (access.clone().into(), Rules::new(access.clone(), decided_by))
 }
 
@@ -49,7 +54,16 @@ fn decision(caller: &Caller, action: Action, rules: &Rules, owner: Option<Uuid>)
 }
 
 fn word() -> impl Strategy<Value = AccessWord> {
-    let words = ["anyone", "member", "owner", "operator", "nobody", "role:admin", "role:editor", "role:a-b_1"];
+    let words = [
+        "anyone",
+        "member",
+        "owner",
+        "operator",
+        "nobody",
+        "role:admin",
+        "role:editor",
+        "role:a-b_1",
+    ];
     select(words.to_vec()).prop_map(|word| AccessWord::parse(word).unwrap())
 }
 
