@@ -1,7 +1,6 @@
 //! The policies of a host, loaded: picked out by resource, action and kind of principal, so that a decision looks at few.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -16,7 +15,7 @@ use super::principal::Kind;
 use super::source::{self, Written};
 use super::{schema, words};
 use crate::config::PolicyFile;
-use crate::manifest::{Action, Diagnostics, Resource, Source};
+use crate::manifest::{Action, Diagnostics, Resource, Source, unknown as unknown_name};
 
 /// The most policies of all files together.
 pub const MAX_POLICIES: usize = 1_000;
@@ -56,7 +55,10 @@ impl Policies {
         if written.iter().any(|written| !written.is_empty()) {
             check_types(resources.clone(), &mut sources);
             match schema::of(resources.clone()) {
-                Ok(schema) => validate(&Validator::new(schema), &written, &mut sources),
+                Ok(schema) => {
+                    let known: Vec<Known> = resources.clone().map(Known::of).collect();
+                    validate(&Validator::new(schema), &known, &written, &mut sources);
+                }
                 Err(reason) => complain_of_all(&mut sources, format!("the resources make no Cedar schema: {reason}")),
             }
         }
@@ -253,28 +255,73 @@ fn complain_of_all(sources: &mut [Source<'_>], message: String) {
     }
 }
 
-fn validate(validator: &Validator, written: &[Vec<Written>], sources: &mut [Source<'_>]) {
+fn validate(validator: &Validator, known: &[Known], written: &[Vec<Written>], sources: &mut [Source<'_>]) {
     for (written, source) in written.iter().zip(sources) {
         for one in written {
+            if complains_of_fields(one, known, source) {
+                continue;
+            }
             let Ok(alone) = PolicySet::from_policies([one.policy.clone()]) else {
                 continue;
             };
             let found = validator.validate(&alone, ValidationMode::Strict);
-            let prefix = format!("for policy `{}`, ", one.policy.id());
-            let mut say = |about: &dyn miette::Diagnostic, otherwise: Range<usize>| {
-                let message = about.to_string();
-                let message = message.strip_prefix(&prefix).unwrap_or(&message).to_owned();
-                source::complain(about, otherwise, message, source);
-            };
+            let in_policy = format!("for policy `{}`, ", one.policy.id());
             for error in found.validation_errors() {
-                say(error, one.span.clone());
+                source::complain(error, one.span.clone(), &in_policy, source);
             }
             // A policy that can never apply is a mistake as well, and so are letters that look like others.
-            if found.validation_passed() {
-                for warning in found.validation_warnings() {
-                    say(warning, one.span.clone());
-                }
+            if found.validation_passed()
+                && let Some(warning) = found.validation_warnings().next()
+            {
+                source::complain(warning, one.span.clone(), &in_policy, source);
             }
         }
     }
+}
+
+/// The documents of a resource, with the fields that policies can name.
+struct Known {
+    document: EntityTypeName,
+    fields: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(resource: &Resource) -> Self {
+        let fields = schema::attributes(resource).into_iter().map(|attribute| attribute.name);
+        Self {
+            document: names::entity_type(&document_type(&resource.name)),
+            fields: fields.chain(["owner".to_owned()]).collect(),
+        }
+    }
+}
+
+/// Complains of a field that no document has to which the policy can apply.
+fn complains_of_fields(one: &Written, known: &[Known], source: &mut Source<'_>) -> bool {
+    let constraint = one.policy.resource_constraint();
+    let applies: Vec<&Known> = known
+        .iter()
+        .filter(|known| may_be(&constraint, &known.document))
+        .collect();
+    if applies.is_empty() {
+        return false;
+    }
+    let asked = source::fields_asked_for(&one.policy);
+    let unknown = asked
+        .iter()
+        .find(|field| !applies.iter().any(|known| known.fields.contains(*field)));
+    let Some(field) = unknown else { return false };
+    let fields: BTreeSet<&str> = applies
+        .iter()
+        .flat_map(|known| &known.fields)
+        .map(String::as_str)
+        .collect();
+    let names: Vec<&str> = fields.into_iter().collect();
+    let (message, help) = unknown_name("field", field, &names);
+    let at = one.policy.to_string().find(&format!("has {field}"));
+    let span = match at {
+        Some(at) => one.span.start + at + 4..one.span.start + at + 4 + field.len(),
+        None => one.span.clone(),
+    };
+    source.complain(span, message, help);
+    true
 }

@@ -199,7 +199,7 @@ fn the_schema_can_be_read_by_people() {
     let text = super::schema_text([resource("products", "owner")].iter()).unwrap();
     for part in [
         "entity products",
-        "\"price_cents\"?: ",
+        "price_cents?: ",
         "action \"list\"",
         "entity Account in [Role]",
     ] {

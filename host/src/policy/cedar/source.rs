@@ -1,6 +1,6 @@
 //! One `.cedar` file: its policies with their places, and what is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -27,7 +27,7 @@ pub(super) fn policies(file: &PolicyFile, source: &mut Source<'_>) -> Vec<Writte
         Ok(parsed) => parsed,
         Err(errors) => {
             for error in errors.iter() {
-                complain(error, 0..0, error.to_string(), source);
+                complain(error, 0..0, "", source);
             }
             return Vec::new();
         }
@@ -102,15 +102,44 @@ fn asks_for_others_groups(form: &Value) -> bool {
     }
 }
 
+/// The fields of a document that a policy asks for with `has`: where there is no such field, that is never true, and Cedar has
+/// nothing against it.
+pub(super) fn fields_asked_for(policy: &Policy) -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    let form = policy.to_json().unwrap_or_default();
+    collect_fields(form.get("conditions").unwrap_or(&Value::Null), &mut fields);
+    fields
+}
+
+fn collect_fields(form: &Value, fields: &mut BTreeSet<String>) {
+    match form {
+        Value::Object(members) => {
+            if let Some(has) = members.get("has")
+                && has.pointer("/left/Var").and_then(Value::as_str) == Some("resource")
+            {
+                let first = has.pointer("/attr/0").or_else(|| has.get("attr"));
+                fields.extend(first.and_then(Value::as_str).map(str::to_owned));
+            }
+            members.values().for_each(|value| collect_fields(value, fields));
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| collect_fields(element, fields)),
+        _ => {}
+    }
+}
+
 /// Adds a complaint of Cedar's, at the place that it names.
 pub(super) fn complain(
     error: &dyn miette::Diagnostic,
     otherwise: Range<usize>,
-    message: String,
+    in_policy: &str,
     source: &mut Source<'_>,
 ) {
     let label = error.labels().and_then(|mut labels| labels.next());
+    // Which policy it is shows by its place.
     let help = error.help().map(|help| help.to_string());
+    let help = help.map(|help| help.strip_prefix(in_policy).unwrap_or(&help).to_owned());
+    let message = error.to_string();
+    let message = message.strip_prefix(in_policy).unwrap_or(&message).to_owned();
     let (span, label) = match label {
         Some(label) => (
             label.offset()..label.offset() + label.len(),
