@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Effect, Entities, EntityTypeName, EntityUid, Policy, PolicySet, PolicySetError,
-    PrincipalConstraint, Request, ResourceConstraint,
+    Authorizer, Context, Decision, Effect, Entities, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint,
+    Request, ResourceConstraint,
 };
 use serde_json::Value;
 
@@ -13,6 +13,11 @@ use super::names;
 use super::principal::Principal;
 
 static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(Authorizer::new);
+
+/// Cedar refuses to evaluate anything with less stack than 100 KiB, as it measures it. It looks at the stack of the thread, which
+/// is not the one in use where a guest has asked for a document: there it gets another one.
+const LEFT_BYTES: usize = 128 << 10;
+const STACK_BYTES: usize = 512 << 10;
 
 /// The policies that can apply to a kind of principal, an action and a resource, with what they ask about.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ impl Slice {
         action: EntityUid,
         resource: EntityTypeName,
         known: &[Attribute],
-    ) -> Result<Self, PolicySetError> {
+    ) -> Result<Self, String> {
         let asked: Vec<Asked> = policies.iter().map(|policy| Asked::by(policy)).collect();
         let is_named = |name: &str| asked.iter().any(|asked| asked.names(name));
         Ok(Self {
@@ -57,7 +62,8 @@ impl Slice {
             permitted: (policies.iter().filter(|policy| policy.effect() == Effect::Permit))
                 .map(|policy| policy.principal_constraint())
                 .collect(),
-            policies: PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone()))?,
+            policies: PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone()))
+                .map_err(|error| error.to_string())?,
             action,
             resource,
         })
@@ -137,7 +143,8 @@ impl Slice {
             None,
         );
         let request = request.map_err(|_| document::Unfit)?;
-        Ok(AUTHORIZER.is_authorized(&request, &self.policies, entities))
+        let decide = || AUTHORIZER.is_authorized(&request, &self.policies, entities);
+        Ok(stacker::maybe_grow(LEFT_BYTES, STACK_BYTES, decide))
     }
 }
 
@@ -176,12 +183,9 @@ impl Asked {
                 for (name, value) in members {
                     match (name.as_str(), value) {
                         ("Var", Value::String(variable)) => self.document |= variable == "resource",
-                        ("attr", Value::String(name)) => {
-                            self.attributes.iter_mut().for_each(|all| all.push(name.clone()))
-                        }
+                        ("attr", Value::String(name)) => self.add(name),
                         ("attr", Value::Array(names)) => {
-                            let names = names.iter().filter_map(Value::as_str).map(str::to_owned);
-                            self.attributes.iter_mut().for_each(|all| all.extend(names.clone()));
+                            names.iter().filter_map(Value::as_str).for_each(|name| self.add(name));
                         }
                         _ => self.look_into(value),
                     }
@@ -189,6 +193,12 @@ impl Asked {
             }
             Value::Array(elements) => elements.iter().for_each(|element| self.look_into(element)),
             _ => {}
+        }
+    }
+
+    fn add(&mut self, name: &str) {
+        if let Some(all) = &mut self.attributes {
+            all.push(name.to_owned());
         }
     }
 

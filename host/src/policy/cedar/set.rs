@@ -139,7 +139,7 @@ fn by_kind(
     let slice = |kind: Kind| {
         let applies = |policy: &&&Policy| may_be_for(&policy.principal_constraint(), kind);
         let own: Vec<&Policy> = policies.iter().filter(applies).copied().collect();
-        let slice = Slice::new(&own, action.clone(), document.clone(), known).map_err(|error| error.to_string())?;
+        let slice = Slice::new(&own, action.clone(), document.clone(), known)?;
         Ok::<_, String>(Arc::new(slice))
     };
     let [anonymous, account, operator] = Kind::ALL;
