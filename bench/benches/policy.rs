@@ -124,9 +124,7 @@ fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("a decision with {LOADED} policies"));
     group.bench_function("native", |bencher| bencher.iter(natively));
     group.bench_function("in Cedar, about a document", |bencher| bencher.iter(about_document));
-    group.bench_function("in Cedar, with the principal made anew", |bencher| {
-        bencher.iter(beforehand)
-    });
+    group.bench_function("in Cedar, principal made anew", |bencher| bencher.iter(beforehand));
     group.finish();
     within("a native decision", measured(natively), NATIVE);
     within("a decision in Cedar about a document", measured(about_document), CEDAR);
