@@ -121,6 +121,15 @@ impl Slice {
         principal: &Principal,
         facts: Option<&Facts<'_>>,
     ) -> Result<cedar_policy::Response, document::Unfit> {
+        // Making an entity evaluates its values: the whole of it needs the stack.
+        stacker::maybe_grow(LEFT_BYTES, STACK_BYTES, || self.evaluate(principal, facts))
+    }
+
+    fn evaluate(
+        &self,
+        principal: &Principal,
+        facts: Option<&Facts<'_>>,
+    ) -> Result<cedar_policy::Response, document::Unfit> {
         let resource = match facts {
             Some(facts) => names::uuid(&self.resource, facts.id),
             None => names::uid(&self.resource, ""),
@@ -143,8 +152,7 @@ impl Slice {
             None,
         );
         let request = request.map_err(|_| document::Unfit)?;
-        let decide = || AUTHORIZER.is_authorized(&request, &self.policies, entities);
-        Ok(stacker::maybe_grow(LEFT_BYTES, STACK_BYTES, decide))
+        Ok(AUTHORIZER.is_authorized(&request, &self.policies, entities))
     }
 }
 
