@@ -13,7 +13,7 @@ use portcullis::capabilities::documents::Cursors;
 use portcullis::capabilities::log::LogBudget;
 use portcullis::manifest::{Action, Instances, Limits, Manifest};
 use portcullis::policy::grants::{Power, Standing};
-use portcullis::policy::{Caller, authorize};
+use portcullis::policy::{Caller, Rules, authorize};
 use portcullis::sandbox::{CallLimits, Compiler, CrudCall, Guest, Invocation, Sandbox, SandboxSettings, Seed};
 use portcullis::storage::engine::Engine;
 use portcullis::storage::transaction::Transaction;
@@ -29,13 +29,13 @@ const BODY: &str = r#"{"name":"0ad","category":"games","summary":"Real-time stra
 struct Bench {
     engine: Arc<dyn Engine>,
     catalogue: Catalogue,
-    manifest: Manifest,
     reach: Arc<Reach>,
     plugin: Arc<PluginContext>,
     request: Arc<RequestInfo>,
     cursors: Arc<Cursors>,
     limits: Arc<CallLimits>,
     resource: Arc<str>,
+    rules: Rules,
     id: String,
 }
 
@@ -52,16 +52,16 @@ impl Bench {
         let power = Power {
             actions: [Action::Read].into(),
             standing: Standing::Own,
+            write_only: false,
         };
         let reachable = Reachable {
             power,
-            access: manifest.resources[0].access.clone(),
+            rules: manifest.resources[0].access.clone().into(),
             quota: keyspace::quota(RESOURCE, [RESOURCE], u64::MAX),
         };
         Self {
             engine,
             catalogue,
-            manifest,
             reach: Arc::new(Reach {
                 collections: [(RESOURCE.to_owned(), reachable)].into(),
             }),
@@ -70,13 +70,14 @@ impl Bench {
             cursors: Arc::new(Cursors::new([7; 32])),
             limits: Arc::new(CallLimits::from(&Limits::default())),
             resource: RESOURCE.into(),
+            rules: manifest.resources[0].access.clone().into(),
             id: id.to_string(),
         }
     }
 
     fn invocation(&self) -> Invocation {
-        let access = &self.manifest.resources[0].access;
-        let permit = authorize(&Caller::Anonymous, Action::Read, &self.resource, access).expect("anybody may read");
+        let permit =
+            authorize(&Caller::Anonymous, Action::Read, &self.resource, &self.rules).expect("anybody may read");
         let context = CallContext::new(
             Transaction::begin(Arc::clone(&self.engine), 0),
             (self.catalogue.current(), Arc::clone(&self.cursors)),

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use common::{command, scratch, stderr, stdout};
 
 /// Every command that people see.
-const COMMANDS: [&str; 9] = [
-    "run", "dev", "import", "export", "check", "verify", "backup", "restore", "reload",
+const COMMANDS: [&str; 10] = [
+    "run", "dev", "import", "export", "check", "verify", "backup", "restore", "reload", "policy",
 ];
 
 #[test]

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use serde_json::Value;
+
 use crate::built::{FIXTURES, PLUGINS};
 
 /// A plugin to be installed.
@@ -13,6 +15,7 @@ pub struct Plugin {
     component: PathBuf,
     edits: Vec<(String, String)>,
     appended: String,
+    schema: Option<String>,
 }
 
 impl Plugin {
@@ -29,7 +32,15 @@ impl Plugin {
             component: components.component(name),
             edits: Vec::new(),
             appended: String::new(),
+            schema: None,
         }
+    }
+
+    /// The same plugin with another schema for its only resource.
+    #[must_use]
+    pub fn with_schema(mut self, schema: &Value) -> Self {
+        self.schema = Some(schema.to_string());
+        self
     }
 
     /// The same plugin with `from` replaced by `to` in its `plugin.toml`.
@@ -102,6 +113,13 @@ impl Plugin {
         for (from, to) in &self.edits {
             assert!(text.contains(from), "{} does not say {from:?}", manifest.display());
             text = text.replacen(from, to, 1);
+        }
+        if let Some(schema) = &self.schema {
+            let file = "schemas/of-the-test.json";
+            let named = text.lines().find(|line| line.starts_with("schema = "));
+            let named = named.expect("a resource has a schema").to_owned();
+            text = text.replace(&named, &format!("schema = \"{file}\""));
+            fs::write(target.join(file), schema).expect("a scratch directory takes files");
         }
         text.push_str(&self.appended);
         fs::write(&manifest, text).expect("a scratch directory takes files");

@@ -54,6 +54,14 @@ impl Setup {
         self
     }
 
+    /// With this text as `policies/NAME`, which a configuration may name as `[policy] directory`.
+    #[must_use]
+    pub fn with_policies(self, name: &str, text: &str) -> Self {
+        fs::create_dir_all(self.policies()).expect("a scratch directory takes folders");
+        fs::write(self.policies().join(name), text).expect("a scratch directory takes files");
+        self
+    }
+
     /// With a flag for `portcullis run`.
     #[must_use]
     pub fn with_flag(mut self, flag: &str) -> Self {
@@ -117,6 +125,11 @@ impl Setup {
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.path("data")
+    }
+
+    /// The folder of `with_policies`.
+    pub fn policies(&self) -> PathBuf {
+        self.path("policies")
     }
 
     /// `portcullis.toml`.

@@ -102,6 +102,28 @@ fn a_document_is_not_made_with_a_role_that_was_taken_meanwhile() {
 }
 
 #[test]
+fn a_document_is_not_made_with_a_role_that_policies_ask_for_and_that_was_taken_meanwhile() {
+    let policies = r#"permit (principal in Portcullis::Role::"clerk", action == Portcullis::Action::"create", resource is Portcullis::products)
+        when { resource has sku && resource.sku like "l*" };"#;
+    let host = Host::init()
+        .with_plugin(&Plugin::named("catalog"))
+        .with_policies("shop.cedar", policies)
+        .with_config(&format!("{CHEAP_HASHING}[policy]\ndirectory = \"policies\"\n"))
+        .start();
+    let (path, token) = account(&host, &["clerk"]);
+    let body = |sku: &str| json!({ "sku": sku, "name": "Lamp" });
+    let clerk = host.api().with_token(&token);
+    clerk.post("/api/products", &body("lamp")).expect(201);
+    clerk
+        .post("/api/products", &body("bulb"))
+        .expect_problem(403, "forbidden");
+    let request = Open::post(host.api(), "/api/products", &token, &body("ladder"));
+    settle(&host);
+    host.admin().patch(&path, &json!({ "roles": [] })).expect(200);
+    assert_eq!(request.finish(), 403);
+}
+
+#[test]
 fn an_administrator_who_is_none_any_more_makes_no_other() {
     let host = host();
     let (path, token) = account(&host, &["admin"]);

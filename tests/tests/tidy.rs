@@ -32,6 +32,7 @@ const OWNED: &[(&str, &str)] = &[
     ("lettre::", "workers/mail/"),
     ("openidconnect::", "http/oidc/"),
     ("quick_xml::", "http/"),
+    ("cedar_policy::", "policy/cedar/"),
     // A key is `Bytes`: these are the ways to make one. `keyspace` forms them; the rest of the store only copies them.
     ("Key::from", "storage/"),
     ("Key::copy_from_slice", "storage/"),

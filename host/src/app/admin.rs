@@ -134,7 +134,8 @@ impl AdminActions for Admin {
         }
         let (config, ignored) = self.config.load().reloaded(new);
         let config = Arc::new(config);
-        self.dispatch.reconfigure(Arc::clone(&config)).await;
+        let reconfigured = self.dispatch.reconfigure(Arc::clone(&config)).await;
+        reconfigured.map_err(|complaints| AdminError::Refused(complaints.to_string()))?;
         let unknown = without_plugin(&self.dispatch, &config);
         self.config.store(config);
         let audited = self.audit_policy(Actor::Operator).await;

@@ -17,15 +17,16 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use maintenance::{Reached, accounts, restore, verify};
-pub use seed::Seeding;
+pub use seed::{Seeding, folders as plugin_folders};
 
 use crate::accounts::{Accounts, MAIL};
 use crate::capabilities::catalogue::{Catalogue, CatalogueError};
 use crate::capabilities::documents::Cursors;
-use crate::config::{Config, Data, EngineKind, Server};
+use crate::config::{Config, Data, EngineKind, Policy, Server};
 use crate::dispatch::versions::VersionError;
 use crate::dispatch::{Dispatch, Parts};
 use crate::http::{self, BadCertificate, Certificates, Http, Listener, Providers};
+use crate::manifest::Diagnostics;
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
 use crate::storage::audit::Actor;
 use crate::storage::clock::{Clock, SystemClock};
@@ -140,6 +141,9 @@ pub enum StartError {
     /// The files of a plugin.
     #[error("{0}")]
     Plugin(String),
+    /// The operator's policies.
+    #[error(transparent)]
+    Policies(#[from] Diagnostics),
     /// A stored plugin.
     #[error(transparent)]
     Version(#[from] VersionError),
@@ -216,10 +220,15 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
         sandbox,
         cursors,
         clock: Arc::clone(&clock),
-        config: Arc::clone(&config),
+        // Policies can name the resources of all plugins, so they come once these are installed, and before anybody is served.
+        config: Arc::new(Config {
+            policy: Policy::default(),
+            ..(*config).clone()
+        }),
     };
     let dispatch = Arc::new(Dispatch::new(parts));
     let refused = seed::install_all(&dispatch, &plugins, seeding, &config.sandbox, clock.now_ms()).await?;
+    dispatch.reconfigure(Arc::clone(&config)).await?;
 
     admin::without_plugin(&dispatch, &config);
     let admin = Arc::new(Admin::new(

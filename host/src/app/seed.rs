@@ -109,6 +109,7 @@ async fn install(dispatch: &Dispatch, version: &Version) -> Result<(), Refused> 
         }
         Err(failure) => {
             tracing::error!(target: "plugins", plugin = %name, version = %number, reason = %failure, "is not served");
+            dispatch.announce(version.manifest.clone()).await;
             Err(Refused {
                 name: name.clone(),
                 version: number.to_string(),
@@ -119,7 +120,7 @@ async fn install(dispatch: &Dispatch, version: &Version) -> Result<(), Refused> 
 }
 
 /// The folders that hold a plugin, by name.
-fn folders(directory: &Path) -> Result<Vec<PathBuf>, StartError> {
+pub fn folders(directory: &Path) -> Result<Vec<PathBuf>, StartError> {
     if !directory.exists() {
         tracing::warn!(target: "plugins", directory = %directory.display(), "there is no plugin directory");
         return Ok(Vec::new());

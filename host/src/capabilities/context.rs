@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::catalogue::{CatalogueState, Collection};
-use super::documents::{self, Cursors, Documents, Vetted};
+use super::documents::{self, Cursors, Documents, Vetted, fields};
 use super::keyvalue::KeyValue;
 use super::log::{Level, LogBudget};
 use super::model::{Document, Problem};
 pub use super::request::RequestInfo;
-use crate::manifest::{Access, Action, CollectionWish};
+use crate::manifest::{Action, CollectionWish};
 use crate::policy::grants::{Power, Remedy, Standing};
-use crate::policy::{Caller, Permit, Scope, authorize};
+use crate::policy::{Caller, Permit, Prepared, Rules, Scope, authorize_again};
 use crate::storage::engine::Quota;
 use crate::storage::transaction::Transaction;
 
@@ -29,8 +30,8 @@ pub struct Reach {
 pub struct Reachable {
     /// The actions, and as whom.
     pub power: Power,
-    /// The access words of the collection's resource.
-    pub access: Access,
+    /// What decides about the collection's resource.
+    pub rules: Rules,
     /// The limit of the plugin whose collection it is.
     pub quota: Quota,
 }
@@ -56,6 +57,8 @@ pub struct CallContext {
     pub cursors: Arc<Cursors>,
     /// Who calls.
     pub caller: Caller,
+    /// The caller as policy knows it.
+    pub prepared: Prepared,
     /// The resource that the permit is for.
     pub resource: Arc<str>,
     /// Which of its documents the permit covers.
@@ -91,8 +94,9 @@ impl CallContext {
             catalogue,
             cursors,
             caller: permit.caller().clone(),
+            prepared: permit.prepared().clone(),
             resource: Arc::clone(permit.resource()),
-            scope: permit.scope(),
+            scope: permit.scope().clone(),
             reach,
             request,
             plugin,
@@ -121,12 +125,45 @@ impl CallContext {
 
     /// Checks a whole body against the schema of the request's resource, before the plugin is called with it.
     pub fn vet(&mut self, body: &Arc<Value>) -> Result<Arc<Vetted>, Problem> {
-        let vetted = Arc::new(Vetted::new(known(&self.catalogue, &self.resource)?, body)?);
-        self.vetted = Some(Arc::clone(&vetted));
-        Ok(vetted)
+        let vetted = Vetted::new(known(&self.catalogue, &self.resource)?, body)?;
+        Ok(self.remember(vetted))
     }
 
-    /// The documents of a collection, for one action.
+    /// Checks the next body of the document `id` of the request's resource, of which the plugin is shown only some.
+    pub fn vet_update(&mut self, id: Uuid, whole: Value, shown: &Arc<Value>) -> Result<Arc<Vetted>, Problem> {
+        let vetted = Vetted::update(known(&self.catalogue, &self.resource)?, id, whole, shown)?;
+        Ok(self.remember(vetted))
+    }
+
+    /// Checks the body that a client replaces that of the document `id` with, which holds `stored`: what it does not see stays.
+    pub fn vet_replacement(&mut self, id: Uuid, stored: &Value, body: &Arc<Value>) -> Result<Arc<Vetted>, Problem> {
+        let mut whole = (**body).clone();
+        fields::keep(&mut whole, stored, known(&self.catalogue, &self.resource)?.write_only());
+        self.vet_update(id, whole, body)
+    }
+
+    fn remember(&mut self, vetted: Vetted) -> Arc<Vetted> {
+        let vetted = Arc::new(vetted);
+        self.vetted = Some(Arc::clone(&vetted));
+        vetted
+    }
+
+    /// Whether the plugin sees the fields of a collection that are `writeOnly`.
+    pub fn sees_write_only(&self, collection: &str) -> bool {
+        let reachable = self.reach.collections.get(collection);
+        reachable.is_some_and(|reachable| reachable.power.write_only)
+    }
+
+    /// The documents of a collection, for one action, as the host needs them: with the fields that are hidden from plugins.
+    pub fn whole_documents(&mut self, collection: &str, action: Action) -> Result<Documents<'_>, documents::Error> {
+        let documents = self.documents(collection, action)?;
+        Ok(Documents {
+            write_only: true,
+            ..documents
+        })
+    }
+
+    /// The documents of a collection, for one action, as the plugin may see them.
     pub fn documents(&mut self, collection: &str, action: Action) -> Result<Documents<'_>, documents::Error> {
         let reachable = self.reach.collections.get(collection);
         let Some(reachable) = reachable.filter(|reachable| reachable.power.actions.contains(&action)) else {
@@ -146,6 +183,7 @@ impl CallContext {
             caller: &self.caller,
             readable,
             writable,
+            write_only: reachable.power.write_only,
             quota: &reachable.quota,
         })
     }
@@ -167,10 +205,8 @@ impl CallContext {
         action: Action,
     ) -> Result<(Option<Scope>, Scope), Problem> {
         let as_caller = |action| {
-            let resource = &self.resource;
-            authorize(&self.caller, action, resource, &reachable.access)
-                .map(|permit| permit.scope())
-                .ok()
+            let scope = authorize_again(&self.caller, &self.prepared, (action, collection), &reachable.rules);
+            scope.ok()
         };
         let is_read = matches!(action, Action::List | Action::Read);
         let read = if is_read { action } else { Action::Read };
@@ -178,12 +214,12 @@ impl CallContext {
             Standing::AsSystem => Ok((Some(Scope::All), Scope::All)),
             Standing::Own if collection != &*self.resource => Ok((Some(Scope::All), Scope::All)),
             // What may be written under the permit may be read as well, and so may what the caller may read.
-            Standing::Own => Ok((wider(as_caller(read), Some(self.scope)), self.scope)),
+            Standing::Own => Ok((wider(as_caller(read), Some(self.scope.clone())), self.scope.clone())),
             Standing::AsCaller => {
                 let scope = as_caller(action);
                 let refused = || Problem::Forbidden(format!("the caller may not {action} there"));
                 Ok((
-                    if is_read { scope } else { as_caller(read) },
+                    if is_read { scope.clone() } else { as_caller(read) },
                     scope.ok_or_else(refused)?,
                 ))
             }
@@ -219,7 +255,7 @@ fn known<'c>(catalogue: &'c CatalogueState, collection: &str) -> Result<&'c Arc<
 
 fn wider(left: Option<Scope>, right: Option<Scope>) -> Option<Scope> {
     match (left, right) {
-        (Some(Scope::All), _) | (_, Some(Scope::All)) => Some(Scope::All),
+        (Some(left), Some(right)) => Some(left.or(right)),
         (left, right) => left.or(right),
     }
 }

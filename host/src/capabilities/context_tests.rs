@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::capabilities::fixture::{Host, NOW_MS, account, items};
 use crate::capabilities::model::Selection;
-use crate::manifest::AccessWord;
+use crate::manifest::{Access, AccessWord};
 use crate::storage::keyspace;
 
 fn access(read: AccessWord) -> Access {
@@ -29,11 +29,12 @@ async fn context(resource: &str, standing: Standing, actions: &[Action], read: A
     let power = Power {
         actions: actions.iter().copied().collect(),
         standing,
+        write_only: false,
     };
     let quota = keyspace::quota("shop", ["items"], u64::MAX);
     let reachable = Reachable {
         power,
-        access: access(read),
+        rules: access(read).into(),
         quota,
     };
     CallContext {
@@ -41,6 +42,7 @@ async fn context(resource: &str, standing: Standing, actions: &[Action], read: A
         catalogue: call.catalogue,
         cursors: call.cursors,
         caller: account(1),
+        prepared: Prepared::default(),
         resource: resource.into(),
         scope: Scope::Owned(account(1).account().unwrap()),
         reach: Arc::new(Reach {

@@ -81,6 +81,7 @@ pub async fn erase(
         caller: &Caller::Operator,
         readable: Some(Scope::All),
         writable: Scope::All,
+        write_only: true,
         quota: &quota,
     };
     let mut erased = 0;

@@ -69,6 +69,7 @@ impl Host {
             caller: Caller::Anonymous,
             readable: Some(Scope::All),
             writable: Scope::All,
+            write_only: true,
         }
     }
 
@@ -90,6 +91,7 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     pub(crate) readable: Option<Scope>,
     pub(crate) writable: Scope,
+    pub(crate) write_only: bool,
 }
 
 impl Call {
@@ -101,8 +103,9 @@ impl Call {
             catalogue: &self.catalogue,
             cursors: &self.cursors,
             caller: &self.caller,
-            readable: self.readable,
-            writable: self.writable,
+            readable: self.readable.clone(),
+            writable: self.writable.clone(),
+            write_only: self.write_only,
             quota: &self.quota,
         }
     }

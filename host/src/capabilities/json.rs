@@ -68,6 +68,13 @@ pub fn print(value: &Value) -> String {
     serde_json::to_string(value).expect("a JSON value has a text")
 }
 
+/// The JSON Pointer (RFC 6901) of the names on the way to a place.
+pub fn pointer<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names
+        .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+        .collect()
+}
+
 /// Builds a `Value` and refuses what serde_json lets pass. Says why in `refused`, because an error of serde_json
 /// carries only a text.
 #[derive(Clone, Copy)]

@@ -13,6 +13,7 @@ mod import;
 mod options;
 mod outbox;
 mod output;
+mod policy;
 mod reload;
 mod restore;
 mod run;
@@ -65,6 +66,7 @@ enum Command {
     Account(account::Account),
     Outbox(outbox::Outbox),
     Audit(audit::Audit),
+    Policy(policy::Policy),
     /// Compile a component from stdin to stdout: what the host starts to compile a plugin within limits
     #[command(hide = true)]
     Compile,
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Account(command) => command.run(),
         Command::Outbox(command) => command.run(),
         Command::Audit(command) => command.run(),
+        Command::Policy(command) => command.run(),
         Command::Compile => return crate::sandbox::compile::child_main(),
     };
     done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ mod log;
 mod mail;
 mod oidc;
 mod plugins;
+mod policy;
 mod rates;
 mod reading;
 mod request;
@@ -31,6 +32,7 @@ pub use log::{Log, LogFormat};
 pub use mail::Mail;
 pub use oidc::{ClientSecret, Provider, is_guarded};
 pub use plugins::PluginConfig;
+pub use policy::{Policy, PolicyFile};
 pub use rates::{Rate, Rates};
 pub use request::Request;
 pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
@@ -71,6 +73,8 @@ pub struct Config {
     pub request: Request,
     /// `[log]`: what the host logs.
     pub log: Log,
+    /// `[policy]`: the operator's policies, read with the configuration.
+    pub policy: Policy,
     /// `[plugins.NAME]`: settings of plugins.
     pub plugins: BTreeMap<String, PluginConfig>,
     /// `[grants.NAME]`: what a plugin may touch beyond its own.
@@ -90,6 +94,7 @@ impl Default for Config {
             limits: limits::default_caps(),
             request: Request::default(),
             log: Log::default(),
+            policy: Policy::default(),
             plugins: BTreeMap::new(),
             grants: BTreeMap::new(),
         }
@@ -119,6 +124,7 @@ impl Config {
                 }
             }
         }
+        config.policy.read_files(path.parent())?;
         Ok(config)
     }
 
@@ -138,13 +144,15 @@ impl Config {
             limits: limits::read(raw.limits, &mut source),
             request: request::read(raw.request, &mut source),
             log: log::read(raw.log, &mut source),
+            policy: policy::read(raw.policy, &mut source),
             plugins: plugins::read(raw.plugins, &mut source),
             grants: grants::read(raw.grants, &mut source),
         };
         source.finish(config)
     }
 
-    /// This configuration with what `new` may change while the host runs: `[limits]`, `[request]`, `[plugins]` and `[grants]`.
+    /// This configuration with what `new` may change while the host runs: `[limits]`, `[request]`, `[policy]`, `[plugins]` and
+    /// `[grants]`.
     /// The sections that differ and need a new start are named beside it.
     #[must_use]
     pub fn reloaded(&self, new: Self) -> (Self, Vec<&'static str>) {
@@ -162,6 +170,7 @@ impl Config {
         let config = Self {
             limits: new.limits,
             request: new.request,
+            policy: new.policy,
             plugins: new.plugins,
             grants: new.grants,
             ..self.clone()
@@ -194,6 +203,8 @@ struct RawConfig {
     request: request::Raw,
     #[serde(default)]
     log: log::Raw,
+    #[serde(default)]
+    policy: policy::Raw,
     #[serde(default)]
     plugins: BTreeMap<Spanned<String>, plugins::Raw>,
     #[serde(default)]

@@ -87,6 +87,34 @@ fn a_relative_path_starts_at_the_folder_of_the_file() {
 }
 
 #[test]
+fn the_files_of_policies_are_read_with_the_configuration_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    fs::write(&file, "[policy]\ndirectory = \"policies\"").unwrap();
+    let missing = Config::load(&file).unwrap_err().to_string();
+    assert!(missing.contains("policies"), "{missing}");
+    let policies = folder.path().join("policies");
+    fs::create_dir_all(policies.join("within")).unwrap();
+    for (name, text) in [
+        ("b.cedar", "b"),
+        ("a.cedar", "a"),
+        ("notes.txt", "c"),
+        ("within/d.cedar", "d"),
+    ] {
+        fs::write(policies.join(name), text).unwrap();
+    }
+    let read = Config::load(&file).unwrap().policy.files;
+    assert_eq!(
+        read.iter().map(|file| file.text.as_str()).collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    assert_eq!(read[0].name, policies.join("a.cedar").display().to_string());
+    fs::write(policies.join("c.cedar"), "x".repeat(256 * 1024 + 1)).unwrap();
+    let large = Config::load(&file).unwrap_err().to_string();
+    assert!(large.contains("c.cedar") && large.contains("256 KiB"), "{large}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("/nonexistent/portcullis.toml")).unwrap_err();
     assert!(
@@ -130,6 +158,7 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
     // These have no default, or one that is the machine's.
     default.server.public_url.clone_from(&config.server.public_url);
     default.server.tls.clone_from(&config.server.tls);
+    default.policy.directory.clone_from(&config.policy.directory);
     default.accounts.hashing.concurrent = config.accounts.hashing.concurrent;
     let shown_factor = &config.accounts.second_factor;
     default
@@ -161,6 +190,7 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
         "sandbox",
         "limits",
         "request",
+        "policy",
         "log",
     ] {
         let shown = text

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::capabilities::context::CallContext;
 use crate::capabilities::documents::Error;
+use crate::capabilities::json;
 use crate::capabilities::log::LogBudget;
-use crate::capabilities::model::Problem;
+use crate::capabilities::model::{Document, Problem};
 use crate::manifest::Action;
 use crate::sandbox::{self, Finished, Invocation, Seed};
 use crate::storage::engine::Key;
@@ -19,7 +21,7 @@ use super::call::{Call, Work};
 use super::failure::{Failure, Fault};
 use super::operation::Reply;
 use super::registry::{Kind, Resource};
-use super::{Dispatch, crud, hooks, idempotency};
+use super::{Dispatch, crud, fields, hooks, idempotency};
 use crate::policy::Permit;
 
 /// The most bytes of bodies that the answer to one request has, that of a batch included.
@@ -99,6 +101,7 @@ impl Dispatch {
                 seed: work.seed.clone(),
             };
             let (context, result) = step.serve(self.context(step, transaction), bounds).await;
+            let result = result.and_then(|reply| fields::shown(step, &context, reply));
             transaction = context.transaction;
             if let Err(stop) = result.and_then(|reply| replies.add(reply)) {
                 return (transaction, Err((index, stop)));
@@ -146,9 +149,13 @@ impl Step {
         if let Err(stop) = self.check_precondition(&mut context).await {
             return (context, Err(stop));
         }
+        let ready = match fields::ready(self, &mut context).await {
+            Ok(ready) => ready,
+            Err(stop) => return (context, Err(stop)),
+        };
         match self.resource.kind {
-            Kind::Crud => crud::serve(self, context, bounds).await,
-            Kind::Hooks => hooks::serve(self, context, bounds).await,
+            Kind::Crud => crud::serve(self, ready, context, bounds).await,
+            Kind::Hooks => hooks::serve(self, ready, context, bounds).await,
         }
     }
 
@@ -210,6 +217,14 @@ impl Step {
         };
         Failure::Fault(named).into()
     }
+}
+
+/// The stored body, which the host itself wrote.
+pub(super) fn parsed(document: &Document) -> Result<Value, Stop> {
+    json::parse(&document.body).map_err(|error| {
+        tracing::error!(target: "dispatch", id = %document.id, %error, "a stored document is not JSON: run `portcullis verify`");
+        Failure::Unavailable.into()
+    })
 }
 
 fn too_large(reason: String) -> Stop {

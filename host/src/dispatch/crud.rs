@@ -10,21 +10,24 @@ use crate::sandbox::{CrudCall, CrudReply};
 
 use super::attempt::{Bounds, Step, Stop};
 use super::failure::{Failure, Fault};
+use super::fields::{Current, Ready};
 use super::operation::{Operation, Reply};
 use super::reply;
 
 /// Checks the body, calls the plugin, checks what it returns.
 pub(super) async fn serve(
     step: &Step,
+    ready: Ready<'_>,
     mut context: Box<CallContext>,
     bounds: Bounds,
 ) -> (Box<CallContext>, Result<Reply, Stop>) {
-    let body = match Body::of(&step.call.operation, &mut context) {
+    let Ready { operation, current } = ready;
+    let body = match Body::of(&operation, current.as_ref(), &mut context) {
         Ok(body) => body,
         Err(problem) => return (context, Err(problem.into())),
     };
     let (collection, text) = (&*step.resource.name, body.text());
-    let call = match &step.call.operation {
+    let call = match &*operation {
         Operation::List(selection) => CrudCall::Query { collection, selection },
         Operation::Read { id } => CrudCall::Read { collection, id },
         Operation::Create { .. } => CrudCall::Create { collection, body: text },
@@ -61,11 +64,14 @@ enum Body {
 }
 
 impl Body {
-    fn of(operation: &Operation, context: &mut CallContext) -> Result<Self, Problem> {
-        Ok(match operation {
-            Operation::Create { body } | Operation::Replace { body, .. } => Self::Whole(context.vet(body)?),
-            Operation::Patch { patch, .. } => Self::Patch(json::print(patch)),
-            Operation::List(_) | Operation::Read { .. } | Operation::Delete { .. } => Self::None,
+    fn of(operation: &Operation, current: Option<&Current>, context: &mut CallContext) -> Result<Self, Problem> {
+        Ok(match (operation, current) {
+            (Operation::Replace { body, .. }, Some(current)) => {
+                Self::Whole(context.vet_replacement(current.id, &current.body, body)?)
+            }
+            (Operation::Create { body } | Operation::Replace { body, .. }, _) => Self::Whole(context.vet(body)?),
+            (Operation::Patch { patch, .. }, _) => Self::Patch(json::print(patch)),
+            (Operation::List(_) | Operation::Read { .. } | Operation::Delete { .. }, _) => Self::None,
         })
     }
 

@@ -5,27 +5,49 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::capabilities::context::CallContext;
-use crate::capabilities::documents::{Body, merge_patch};
-use crate::capabilities::json;
+use crate::capabilities::documents::{Body, fields, merge_patch};
 use crate::capabilities::model::{Document, Page, Problem, Selection};
-use crate::manifest::Action;
+use crate::manifest::{Action, FieldPath};
 use crate::sandbox::{HookCall, HookReply};
 
-use super::attempt::{Bounds, Step, Stop};
+use super::attempt::{Bounds, Step, Stop, parsed};
 use super::failure::{Failure, Fault};
+use super::fields::{Ready, collection};
 use super::operation::{Operation, Reply};
 
 /// What an update makes of a body.
 enum Next<'a> {
-    Whole(&'a Arc<Value>),
+    Replaced(&'a Arc<Value>),
     Patched(&'a Value),
 }
 
+/// The next body of a document: all of it, and what the plugin is shown of it.
+struct Update {
+    whole: Arc<Value>,
+    shown: Arc<Value>,
+}
+
 impl Next<'_> {
-    fn of(&self, current: &Document) -> Result<Arc<Value>, Stop> {
+    /// What the plugin does not see, it is shown only where the client sends it.
+    fn of(&self, stored: &Value, hidden: &[FieldPath]) -> Update {
         match self {
-            Self::Whole(body) => Ok(Arc::clone(body)),
-            Self::Patched(patch) => Ok(Arc::new(merge_patch(parsed(current)?, patch))),
+            Self::Replaced(body) => {
+                let mut whole = Arc::clone(body);
+                if !hidden.is_empty() {
+                    fields::keep(Arc::make_mut(&mut whole), stored, hidden);
+                }
+                let shown = Arc::clone(body);
+                Update { whole, shown }
+            }
+            Self::Patched(patch) => {
+                let whole = Arc::new(merge_patch(stored.clone(), patch));
+                let mut shown = Arc::clone(&whole);
+                if !hidden.is_empty() {
+                    let unsent = |path: &&FieldPath| fields::at(patch, path).is_none_or(Value::is_null);
+                    fields::remove(Arc::make_mut(&mut shown), hidden.iter().filter(unsent));
+                }
+                Update { whole, shown }
+            }
         }
     }
 }
@@ -33,10 +55,11 @@ impl Next<'_> {
 /// Reads at once; checks, asks and writes.
 pub(super) async fn serve(
     step: &Step,
+    ready: Ready<'_>,
     mut context: Box<CallContext>,
     bounds: Bounds,
 ) -> (Box<CallContext>, Result<Reply, Stop>) {
-    match &step.call.operation {
+    match &*ready.operation {
         Operation::List(selection) => {
             let page = list(step, &mut context, selection).await;
             (context, page.map(Reply::Page))
@@ -46,7 +69,7 @@ pub(super) async fn serve(
             (context, document.map(Reply::Document))
         }
         Operation::Create { body } => create(step, context, bounds, body).await,
-        Operation::Replace { id, body, .. } => update(step, context, bounds, id, Next::Whole(body)).await,
+        Operation::Replace { id, body, .. } => update(step, context, bounds, id, Next::Replaced(body)).await,
         Operation::Patch { id, patch, .. } => update(step, context, bounds, id, Next::Patched(patch)).await,
         Operation::Delete { id, .. } => delete(step, context, bounds, id).await,
     }
@@ -54,13 +77,13 @@ pub(super) async fn serve(
 
 async fn list(step: &Step, context: &mut CallContext, selection: &Selection) -> Result<Page, Stop> {
     Ok(context
-        .documents(&step.resource.name, Action::List)?
+        .whole_documents(&step.resource.name, Action::List)?
         .query(selection)
         .await?)
 }
 
 async fn current(step: &Step, context: &mut CallContext, id: &str, action: Action) -> Result<Document, Stop> {
-    let found = context.documents(&step.resource.name, action)?.get(id).await?;
+    let found = context.whole_documents(&step.resource.name, action)?.get(id).await?;
     found.ok_or_else(|| Failure::Problem(Problem::NotFound).into())
 }
 
@@ -82,7 +105,7 @@ async fn create(
     let result = async {
         let body = body_of(answer?, &context)?;
         let created = context
-            .documents(&step.resource.name, Action::Create)?
+            .whole_documents(&step.resource.name, Action::Create)?
             .insert(body)
             .await?;
         Ok(Reply::Created(created))
@@ -100,10 +123,15 @@ async fn update(
 ) -> (Box<CallContext>, Result<Reply, Stop>) {
     let prepared = async {
         let current = current(step, &mut context, id, Action::Read).await?;
-        let next = next.of(&current)?;
-        Ok((current, context.vet(&next)?))
+        let hidden = hidden(step, &context)?;
+        let Update { whole, shown } = next.of(&parsed(&current)?, &hidden);
+        let vetted = match Arc::ptr_eq(&whole, &shown) {
+            true => context.vet(&shown)?,
+            false => context.vet_update(current.id, (*whole).clone(), &shown)?,
+        };
+        Ok((as_shown(step, &context, current)?, whole, vetted, hidden))
     };
-    let (current, next) = match prepared.await {
+    let (current, whole, next, hidden) = match prepared.await {
         Ok(prepared) => prepared,
         Err(stop) => return (context, Err(stop)),
     };
@@ -114,15 +142,36 @@ async fn update(
     };
     let (mut context, answer) = ask(step, context, bounds, call).await;
     let result = async {
-        let body = body_of(answer?, &context)?;
+        let mut body = body_of(answer?, &context)?;
+        if let Body::New(body) = &mut body {
+            fields::keep(body, &whole, &hidden);
+        }
         let updated = context
-            .documents(&step.resource.name, Action::Update)?
-            .replace(id, body)
+            .whole_documents(&step.resource.name, Action::Update)?
+            .replace_whole(id, body)
             .await?;
         Ok(Reply::Document(updated))
     };
     let result = result.await;
     (context, result)
+}
+
+/// The fields that the plugin does not see.
+fn hidden(step: &Step, context: &CallContext) -> Result<Vec<FieldPath>, Stop> {
+    if context.sees_write_only(&step.resource.name) {
+        return Ok(Vec::new());
+    }
+    Ok(collection(step, context)?.write_only().to_vec())
+}
+
+/// The document as the plugin sees it.
+fn as_shown(step: &Step, context: &CallContext, document: Document) -> Result<Document, Stop> {
+    if context.sees_write_only(&step.resource.name) {
+        return Ok(document);
+    }
+    collection(step, context)?
+        .without_write_only(document)
+        .ok_or_else(|| Failure::Unavailable.into())
 }
 
 async fn delete(
@@ -131,7 +180,8 @@ async fn delete(
     bounds: Bounds,
     id: &str,
 ) -> (Box<CallContext>, Result<Reply, Stop>) {
-    let current = match current(step, &mut context, id, Action::Read).await {
+    let current = current(step, &mut context, id, Action::Read).await;
+    let current = match current.and_then(|current| as_shown(step, &context, current)) {
         Ok(current) => current,
         Err(stop) => return (context, Err(stop)),
     };
@@ -179,12 +229,4 @@ fn body_of(answer: HookReply, context: &CallContext) -> Result<Body, Stop> {
         },
         HookReply::Allowed => Err(Failure::Fault(Fault::Malformed).into()),
     }
-}
-
-/// The stored body, which the host itself wrote.
-fn parsed(document: &Document) -> Result<Value, Stop> {
-    json::parse(&document.body).map_err(|error| {
-        tracing::error!(target: "dispatch", id = %document.id, %error, "a stored document is not JSON: run `portcullis verify`");
-        Failure::Unavailable.into()
-    })
 }

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use crate::capabilities::catalogue::CatalogueError;
 use crate::capabilities::context::{PluginContext, Reach, Reachable};
 use crate::config::{Config, Grant};
-use crate::manifest::{Access, Limits, Manifest, Resource};
+use crate::manifest::{Diagnostics, Limits, Manifest, Resource};
+use crate::policy::Rules;
+use crate::policy::cedar::Policies;
 use crate::policy::grants::{Powers, crud_powers};
 use crate::sandbox::{CallLimits, Exports, Guest, InstallError};
 use crate::storage::engine::Quota;
@@ -61,13 +63,62 @@ pub enum InstallFailure {
         /// What is wrong.
         reason: CatalogueError,
     },
+    /// The operator's policies don't fit its resources.
+    #[error("the plugin `{plugin}`: the policies do not fit its resources:\n{reason}")]
+    Policies {
+        /// The plugin that was to be installed.
+        plugin: String,
+        /// What is wrong with them.
+        reason: Diagnostics,
+    },
+}
+
+/// What is, or is to be, installed, by name.
+type Sources = BTreeMap<String, (Arc<Manifest>, Guest)>;
+
+/// What installations and reloads work on, one after the other.
+pub(super) struct Changing {
+    pub(super) config: Arc<Config>,
+    /// The plugins that can't be served, for their resources.
+    pub(super) unserved: BTreeMap<String, Arc<Manifest>>,
+}
+
+impl Changing {
+    /// The manifests whose resources policies may name.
+    fn known(&self, sources: &Sources) -> Vec<Arc<Manifest>> {
+        let served = sources.values().map(|(manifest, _)| manifest);
+        let unserved = self.unserved.values();
+        let unserved = unserved.filter(|manifest| !sources.contains_key(&manifest.name));
+        served.chain(unserved).cloned().collect()
+    }
+}
+
+/// Loads the policies of a configuration. Parsing and validating them is work for a thread of its own.
+async fn load(config: &Arc<Config>, manifests: Vec<Arc<Manifest>>) -> Result<Policies, Diagnostics> {
+    if config.policy.files.is_empty() {
+        return Ok(Policies::default());
+    }
+    let config = Arc::clone(config);
+    let loading = move || {
+        let resources = manifests.iter().flat_map(|manifest| &manifest.resources);
+        Policies::load(&config.policy.files, resources)
+    };
+    match tokio::task::spawn_blocking(loading).await {
+        Ok(loaded) => loaded,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn rules(resource: &Resource, policies: &Policies) -> Rules {
+    Rules::new(resource.access.clone(), policies.of(&resource.name).cloned())
 }
 
 impl Dispatch {
     /// Makes a plugin ready and swaps it in, in the place of its other version if there is one. Calls that are under way end
     /// on the version that they began on.
     pub async fn install(&self, manifest: Manifest, component: Bytes) -> Result<Installed, InstallFailure> {
-        let config = self.changing.lock().await;
+        let changing = self.changing.lock().await;
+        let config = &changing.config;
         let plugin = manifest.name.clone();
         self.check_names(&manifest)?;
         let guest = self.parts.sandbox.load(component, manifest.instances).await;
@@ -75,13 +126,6 @@ impl Dispatch {
             plugin: plugin.clone(),
             reason,
         })?;
-        let now_ms = self.parts.clock.now_ms();
-        let declared = self.parts.catalogue.declare(&plugin, &manifest.resources, now_ms).await;
-        declared.map_err(|reason| InstallFailure::Catalogue {
-            plugin: plugin.clone(),
-            reason,
-        })?;
-
         let installed = Installed {
             name: plugin.clone(),
             version: manifest.version.clone(),
@@ -91,20 +135,43 @@ impl Dispatch {
                 .map(|resource| resource.name.clone())
                 .collect(),
         };
+        let manifest = Arc::new(manifest);
         let mut sources = self.sources();
-        sources.insert(plugin, (Arc::new(manifest), guest));
-        self.registry.store(Arc::new(self.picture(&config, &sources)));
+        sources.insert(plugin.clone(), (Arc::clone(&manifest), guest));
+        let policies = load(config, changing.known(&sources)).await;
+        let policies = policies.map_err(|reason| InstallFailure::Policies {
+            plugin: plugin.clone(),
+            reason,
+        })?;
+        let now_ms = self.parts.clock.now_ms();
+        let declared = self.parts.catalogue.declare(&plugin, &manifest.resources, now_ms).await;
+        declared.map_err(|reason| InstallFailure::Catalogue {
+            plugin: plugin.clone(),
+            reason,
+        })?;
+        self.registry.store(Arc::new(self.picture(config, &sources, &policies)));
         Ok(installed)
     }
 
-    /// Has grants, limits and settings be as a new configuration says.
-    pub async fn reconfigure(&self, config: Arc<Config>) {
-        let mut current = self.changing.lock().await;
-        self.registry.store(Arc::new(self.picture(&config, &self.sources())));
-        *current = config;
+    /// Has grants, limits, settings and policies be as a new configuration says. Where its policies are not sound, nothing
+    /// changes.
+    pub async fn reconfigure(&self, config: Arc<Config>) -> Result<(), Diagnostics> {
+        let mut changing = self.changing.lock().await;
+        let sources = self.sources();
+        let policies = load(&config, changing.known(&sources)).await?;
+        self.registry
+            .store(Arc::new(self.picture(&config, &sources, &policies)));
+        changing.config = config;
+        Ok(())
     }
 
-    fn sources(&self) -> BTreeMap<String, (Arc<Manifest>, Guest)> {
+    /// Makes the resources of a plugin known that can't be served: policies may name them.
+    pub async fn announce(&self, manifest: Manifest) {
+        let name = manifest.name.clone();
+        self.changing.lock().await.unserved.insert(name, Arc::new(manifest));
+    }
+
+    fn sources(&self) -> Sources {
         let registry = self.registry.load();
         let source = |plugin: &Plugin| (Arc::clone(&plugin.manifest), plugin.guest.clone());
         registry
@@ -116,9 +183,9 @@ impl Dispatch {
 
     /// The picture that these plugins make under this configuration. Places that are taken stay taken: a gate whose size has
     /// not changed is kept.
-    fn picture(&self, config: &Config, sources: &BTreeMap<String, (Arc<Manifest>, Guest)>) -> Registry {
+    fn picture(&self, config: &Config, sources: &Sources, policies: &Policies) -> Registry {
         let (before, catalogue) = (self.registry.load(), self.parts.catalogue.current());
-        let owners = owners(config, sources);
+        let owners = owners(config, sources, policies);
         let mut picture = Registry {
             request_headers: config.request.headers.iter().cloned().collect(),
             ..Registry::default()
@@ -135,7 +202,7 @@ impl Dispatch {
                 };
                 let resource = registry::Resource {
                     name: Arc::clone(collection.name()),
-                    access: declared.access.clone(),
+                    rules: rules(declared, policies),
                     kind: kind(guest.exports()),
                     collection: Arc::clone(collection),
                     plugin: Arc::clone(&plugin),
@@ -170,23 +237,21 @@ fn kind(exports: Exports) -> Kind {
 }
 
 /// What another plugin has to know of a collection: who may do what, and what its documents count against.
-struct Owned<'a> {
-    access: &'a Access,
+struct Owned {
+    rules: Rules,
     quota: Quota,
 }
 
-fn owners<'a>(config: &Config, sources: &'a BTreeMap<String, (Arc<Manifest>, Guest)>) -> HashMap<&'a str, Owned<'a>> {
+fn owners<'a>(config: &Config, sources: &'a Sources, policies: &Policies) -> HashMap<&'a str, Owned> {
     let mut owners = HashMap::new();
     for (manifest, _) in sources.values() {
         let quota = quota(manifest, &manifest.limits.capped(&config.limits));
-        for Resource { name, access, .. } in &manifest.resources {
-            owners.insert(
-                name.as_str(),
-                Owned {
-                    access,
-                    quota: quota.clone(),
-                },
-            );
+        for resource in &manifest.resources {
+            let owned = Owned {
+                rules: rules(resource, policies),
+                quota: quota.clone(),
+            };
+            owners.insert(resource.name.as_str(), owned);
         }
     }
     owners
@@ -198,12 +263,12 @@ fn quota(manifest: &Manifest, limits: &Limits) -> Quota {
 }
 
 /// A collection whose plugin is not installed is out of reach until it is.
-fn reach(powers: &Powers, owners: &HashMap<&str, Owned<'_>>) -> Reach {
+fn reach(powers: &Powers, owners: &HashMap<&str, Owned>) -> Reach {
     let reachable = powers.collections.iter().filter_map(|(collection, power)| {
-        let Owned { access, quota } = owners.get(collection.as_str())?;
+        let Owned { rules, quota } = owners.get(collection.as_str())?;
         let reachable = Reachable {
             power: power.clone(),
-            access: (*access).clone(),
+            rules: rules.clone(),
             quota: quota.clone(),
         };
         Some((collection.clone(), reachable))

@@ -8,6 +8,7 @@ mod attempt;
 mod call;
 mod crud;
 mod failure;
+mod fields;
 mod hooks;
 mod idempotency;
 mod install;
@@ -16,6 +17,7 @@ mod registry;
 mod reply;
 pub mod versions;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -39,6 +41,7 @@ use crate::storage::locks::Locks;
 
 use self::admission::Gate;
 use self::idempotency::InFlight;
+use self::install::Changing;
 use self::registry::Registry;
 
 /// How many reads the host itself serves at a time, and how many may wait. They are work for the processor, so more at a
@@ -66,7 +69,7 @@ pub struct Dispatch {
     parts: Parts,
     registry: ArcSwap<Registry>,
     /// Installations and reloads go one after the other.
-    changing: Mutex<Arc<Config>>,
+    changing: Mutex<Changing>,
     host_reads: Arc<Gate>,
     locks: Locks,
     in_flight: InFlight,
@@ -78,7 +81,10 @@ impl Dispatch {
         let (places, queue) = HOST_READS;
         Self {
             registry: ArcSwap::default(),
-            changing: Mutex::new(Arc::clone(&parts.config)),
+            changing: Mutex::new(Changing {
+                config: Arc::clone(&parts.config),
+                unserved: BTreeMap::new(),
+            }),
             host_reads: Arc::new(Gate::new(places, queue)),
             locks: Locks::default(),
             in_flight: InFlight::default(),

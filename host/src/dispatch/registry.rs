@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::capabilities::catalogue::Collection;
 use crate::capabilities::context::{PluginContext, Reach};
-use crate::manifest::{Access, Action, Limits, Manifest};
+use crate::manifest::{Action, Limits, Manifest};
+use crate::policy::Rules;
 use crate::policy::grants::Denial;
 use crate::sandbox::{CallLimits, Guest};
 
@@ -70,7 +71,7 @@ pub struct Resource {
     /// Its name, which is that of its collection.
     pub name: Arc<str>,
     /// Who may do what.
-    pub access: Access,
+    pub rules: Rules,
     /// Who serves it.
     pub kind: Kind,
     /// Its collection, as it was when the resource was swapped in: which fields its documents have.

@@ -140,7 +140,7 @@ impl Entry {
                 let detail = "an operation is GET or POST of a collection, or GET, PUT, PATCH or DELETE of a document";
                 Problem::bad_request("malformed_operation", detail)
             })?;
-        let permit = authorize(caller, action, &resource.name, &resource.access)?;
+        let permit = authorize(caller, action, &resource.name, &resource.rules)?;
         if precondition.is_some() && !matches!(action, Action::Update | Action::Delete) {
             let detail = "`if_match` is for PUT, PATCH and DELETE";
             return Err(Problem::bad_request("malformed_operation", detail));

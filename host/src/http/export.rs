@@ -115,9 +115,11 @@ async fn documents(http: &Http, account: &Account, mut archive: Archive) -> Resu
                 tracing::error!(target: "http", %ended, "an archive can't be made");
                 Problem::from(crate::dispatch::Failure::Unavailable)
             })?;
-            array = array
-                .add(found.documents.iter().map(render::document).collect())
-                .await?;
+            let shown = found.documents.into_iter().map(|document| {
+                let shown = collection.without_write_only(document).ok_or_else(Problem::internal)?;
+                Ok(render::document(&shown))
+            });
+            array = array.add(shown.collect::<Result<_, Problem>>()?).await?;
             behind = found.last;
             if behind.is_none() {
                 break;

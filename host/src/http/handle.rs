@@ -29,7 +29,7 @@ pub(super) async fn handle(
 
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;
     let action = call::action(&request.head.method, id).ok_or_else(Problem::no_such_path)?;
-    let permit = authorize(&caller, action, &resource.name, &resource.access)?;
+    let permit = authorize(&caller, action, &resource.name, &resource.rules)?;
 
     // The body is read before a place is taken, so that a slow client holds up nobody.
     let (operation, idempotency) = call::read(http, &resource, &caller, id, request, body).await?;
@@ -38,7 +38,7 @@ pub(super) async fn handle(
         Action::List | Action::Read => permit,
         Action::Create | Action::Update | Action::Delete => {
             let caller = http.identity.caller(&credentials).await?;
-            authorize(&caller, action, &resource.name, &resource.access)?
+            authorize(&caller, action, &resource.name, &resource.rules)?
         }
     };
     let call = Call {

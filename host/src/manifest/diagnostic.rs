@@ -29,7 +29,20 @@ impl Diagnostics {
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
     }
+
+    /// What was found in a file in which something was.
+    pub(crate) fn of(source: Source<'_>) -> Self {
+        Self(source.found)
+    }
+
+    /// What was found in several files, if anything was.
+    pub(crate) fn of_all(sources: Vec<Source<'_>>) -> Option<Self> {
+        let found: Vec<Diagnostic> = sources.into_iter().flat_map(|source| source.found).collect();
+        (!found.is_empty()).then_some(Self(found))
+    }
 }
+
+impl std::error::Error for Diagnostics {}
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! What a plugin asks for: the shape of `plugin.toml`, its parsing and its validation. Uses no other layer.
 
+mod annotations;
 mod diagnostic;
 mod files;
 mod indexes;
@@ -17,6 +18,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use annotations::{Annotations, FieldPath};
 pub use diagnostic::{Diagnostic, Diagnostics, SourceError};
 pub(crate) use diagnostic::{Source, read_text};
 pub use indexes::{MAX_INDEX_FIELDS, MAX_INDEXES};

@@ -253,6 +253,9 @@ pub struct Wants {
     pub egress: Vec<String>,
     /// Names of secrets; for integration calls.
     pub secrets: Vec<String>,
+    /// Collections of which it sees the fields that are `writeOnly`, its own among them.
+    #[serde(default)]
+    pub write_only: BTreeSet<String>,
 }
 
 /// What is wanted of one collection, or granted: `["read"]`, or `{ actions = ["read"], as = "system" }`.

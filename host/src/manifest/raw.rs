@@ -71,6 +71,8 @@ pub(super) struct RawWants {
     pub(super) egress: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) secrets: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) write_only: Vec<Spanned<String>>,
 }
 
 /// `["read"]`, or `{ actions = ["read"], as = "system" }`; the grants of `portcullis.toml` are written likewise.

@@ -1,10 +1,11 @@
 //! JSON Schemas of bodies: compiling them, and finding the fields that they declare.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
+use super::annotations;
 use super::names::RESERVED_FIELDS;
 
 /// The largest schema file.
@@ -61,6 +62,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
         ));
     }
     compile(schema)?;
+    annotations::check(schema)?;
     let reserved = RESERVED_FIELDS
         .iter()
         .find(|name| !subschemas(schema, &[schema], name).is_empty());
@@ -105,8 +107,28 @@ pub fn field(schema: &Value, path: &str) -> Option<FieldShape> {
     })
 }
 
+/// The fields at the top of a body, each with the types that the schema names for it and, of an array, for its elements.
+pub fn top_fields(schema: &Value) -> Vec<(String, Vec<String>, Vec<String>)> {
+    let declared = spread(schema, &[schema]);
+    let declared = declared
+        .iter()
+        .filter_map(|object| object.get("properties")?.as_object());
+    let names: BTreeSet<&String> = declared.flat_map(Map::keys).collect();
+    let types_of = |places: &[&Value]| {
+        let types: BTreeSet<&str> = spread(schema, places).into_iter().flat_map(types).collect();
+        types.into_iter().map(str::to_owned).collect()
+    };
+    let field = |name: &String| {
+        let places = subschemas(schema, &[schema], name);
+        let spread = spread(schema, &places);
+        let items: Vec<&Value> = spread.iter().filter_map(|object| object.get("items")).collect();
+        (name.clone(), types_of(&places), types_of(&items))
+    };
+    names.into_iter().map(field).collect()
+}
+
 /// The subschemas of the property `name` of these places.
-fn subschemas<'a>(root: &'a Value, places: &[&'a Value], name: &str) -> Vec<&'a Value> {
+pub(super) fn subschemas<'a>(root: &'a Value, places: &[&'a Value], name: &str) -> Vec<&'a Value> {
     spread(root, places)
         .into_iter()
         .filter_map(|object| object.get("properties")?.get(name))
@@ -123,7 +145,7 @@ fn types(object: &Map<String, Value>) -> Vec<&str> {
 }
 
 /// These places with all that they refer to or combine, each once: references may form a circle.
-fn spread<'a>(root: &'a Value, places: &[&'a Value]) -> Vec<&'a Map<String, Value>> {
+pub(super) fn spread<'a>(root: &'a Value, places: &[&'a Value]) -> Vec<&'a Map<String, Value>> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut waiting = places.to_vec();

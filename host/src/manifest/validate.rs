@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use super::raw::{RawAccess, RawInstances, RawLimits, RawManifest, RawResource, RawWants};
 use super::{
-    Access, AccessWord, Instances, Limits, Manifest, OnErase, RESERVED_RESOURCES, Resource, Source, Wants, files,
-    indexes, is_plugin_name, is_resource_name, schema, unknown, wish,
+    Access, AccessWord, Annotations, IndexField, Instances, Limits, Manifest, OnErase, RESERVED_RESOURCES, Resource,
+    Source, Wants, files, indexes, is_plugin_name, is_resource_name, schema, unknown, wish,
 };
 
 /// Resources of one plugin.
@@ -143,6 +143,9 @@ fn resource(raw: RawResource, source: &mut Source<'_>, schema_text: SchemaText<'
         Some(schema) => indexes::of(raw.indexes, raw.unique, schema, source),
         None => (Vec::new(), Vec::new()),
     };
+    if let Some(schema) = &schema {
+        refuse_unique_secrets(&unique, schema, raw.name.span(), source);
+    }
     let access = access(raw.access, source);
     if access.list == AccessWord::Owner {
         indexes::add_owner(&mut indexes, unique.len(), raw.name.span(), source);
@@ -165,6 +168,27 @@ fn on_erase(given: Option<Spanned<String>>, source: &mut Source<'_>) -> OnErase 
         source.complain(given.span(), message, help);
         OnErase::default()
     })
+}
+
+/// A unique index over what nobody sees would tell everybody whether a value is taken.
+fn refuse_unique_secrets(
+    unique: &[Vec<IndexField>],
+    schema: &serde_json::Value,
+    resource: Range<usize>,
+    source: &mut Source<'_>,
+) {
+    let hidden = Annotations::of(schema).write_only;
+    let is_hidden = |field: &&IndexField| {
+        let names: Vec<&str> = field.path.split('.').collect();
+        hidden.iter().any(|path| names.iter().take(path.len()).eq(path.iter()))
+    };
+    if let Some(field) = unique.iter().flatten().find(is_hidden) {
+        let message = format!(
+            "a unique index over `{}`, which is `writeOnly`, tells who has it",
+            field.path
+        );
+        source.complain(resource, message, Some("leave the index out".to_owned()));
+    }
 }
 
 fn schema_of(
@@ -221,10 +245,8 @@ fn access(raw: RawAccess, source: &mut Source<'_>) -> Access {
 
 fn wants(raw: RawWants, own: &[Resource], source: &mut Source<'_>) -> Wants {
     let collections_at = raw.collections.keys().nth(MAX_WANTS).map(Spanned::span);
-    for at in [collections_at, span_past(&raw.egress), span_past(&raw.secrets)]
-        .into_iter()
-        .flatten()
-    {
+    let lists = [&raw.egress, &raw.secrets, &raw.write_only].map(|list| span_past(list));
+    for at in lists.into_iter().chain([collections_at]).flatten() {
         source.complain(at, "too many wishes", Some(format!("a list holds at most {MAX_WANTS}")));
     }
     let mut collections = BTreeMap::new();
@@ -241,7 +263,13 @@ fn wants(raw: RawWants, own: &[Resource], source: &mut Source<'_>) -> Wants {
         let wish = wish(given, name.span(), source);
         collections.insert(name.into_inner(), wish);
     }
+    let known = |name: &str| collections.contains_key(name) || own.iter().any(|resource| resource.name == name);
+    let write_only = distinct(raw.write_only, source, |name| {
+        let help = "name one of the plugin's resources, or a collection under `[wants]`";
+        (!known(name)).then(|| (format!("`{name}` is no collection that it uses"), help.to_owned()))
+    });
     Wants {
+        write_only: write_only.into_iter().collect(),
         collections,
         egress: distinct(raw.egress, source, |origin| {
             let help = "write `https://`, a host and a path that ends with `/`, for instance `\"https://api.example.com/v1/\"`";

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::manifest::{Access, AccessWord, Action};
+use crate::manifest::{AccessWord, Action};
 
-use super::{Caller, Scope};
+use super::cedar::{CedarScope, Prepared, ResourcePolicies};
+use super::{Caller, Rules, Scope};
 
 /// The proof that policy was asked and agreed. `dispatch::call` consumes it.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Permit {
     resource: Arc<str>,
     action: Action,
     scope: Scope,
+    prepared: Prepared,
+    imports: bool,
 }
 
 impl Permit {
@@ -32,8 +35,26 @@ impl Permit {
     }
 
     /// On which of its documents.
-    pub fn scope(&self) -> Scope {
-        self.scope
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The caller as Cedar sees it, to decide again with.
+    pub fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
+    /// For an import, which brings documents back as they were: it sets what clients may only read. Others than the operator
+    /// and administrators import nothing.
+    #[must_use]
+    pub fn importing(self) -> Self {
+        let imports = self.caller.is_operator();
+        Self { imports, ..self }
+    }
+
+    /// Whether it is for an import.
+    pub fn imports(&self) -> bool {
+        self.imports
     }
 }
 
@@ -49,21 +70,43 @@ pub enum Refusal {
 }
 
 /// Decides whether `caller` may do `action` on `resource`.
-pub fn authorize(caller: &Caller, action: Action, resource: &Arc<str>, access: &Access) -> Result<Permit, Refusal> {
-    if caller.limits().is_some_and(|limits| !limits.allow(action, resource)) {
-        return Err(Refusal::Forbidden);
-    }
-    let scope = scope(access.word(action), caller)?;
+pub fn authorize(caller: &Caller, action: Action, resource: &Arc<str>, rules: &Rules) -> Result<Permit, Refusal> {
+    let prepared = Prepared::default();
+    let scope = authorize_again(caller, &prepared, (action, resource), rules)?;
     Ok(Permit {
         caller: caller.clone(),
         resource: Arc::clone(resource),
         action,
         scope,
+        prepared,
+        imports: false,
     })
 }
 
+/// On which documents a caller may act, who is known to policy already: what a plugin does on its behalf.
+pub fn authorize_again(
+    caller: &Caller,
+    prepared: &Prepared,
+    (action, resource): (Action, &str),
+    rules: &Rules,
+) -> Result<Scope, Refusal> {
+    // What a program may do is part of what its account may do.
+    if caller.limits().is_some_and(|limits| !limits.allow(action, resource)) {
+        return Err(Refusal::Forbidden);
+    }
+    decide(caller, prepared, action, rules)
+}
+
+/// On which documents somebody may act who acts through nothing that may less.
+pub(super) fn decide(caller: &Caller, prepared: &Prepared, action: Action, rules: &Rules) -> Result<Scope, Refusal> {
+    match &rules.policies {
+        Some(policies) if policies.decides(action) => by_policies(caller, prepared, action, rules, policies),
+        _ => by_word(rules.access.word(action), caller),
+    }
+}
+
 /// On which documents the word lets the caller act.
-fn scope(word: &AccessWord, caller: &Caller) -> Result<Scope, Refusal> {
+pub(super) fn by_word(word: &AccessWord, caller: &Caller) -> Result<Scope, Refusal> {
     match (word, caller) {
         (AccessWord::Anyone, _) => Ok(Scope::All),
         (AccessWord::Nobody, _) => Err(Refusal::Forbidden),
@@ -73,5 +116,27 @@ fn scope(word: &AccessWord, caller: &Caller) -> Result<Scope, Refusal> {
         (AccessWord::Owner, Caller::Account(account)) => Ok(Scope::Owned(account.id)),
         (AccessWord::Role(role), caller) if caller.has_role(role) => Ok(Scope::All),
         (AccessWord::Role(_) | AccessWord::Operator, Caller::Account(_)) => Err(Refusal::Forbidden),
+    }
+}
+
+/// On which documents the policies let the caller act: decided here, unless they ask about the document.
+fn by_policies(
+    caller: &Caller,
+    prepared: &Prepared,
+    action: Action,
+    rules: &Rules,
+    policies: &ResourcePolicies,
+) -> Result<Scope, Refusal> {
+    let principal = prepared.of(caller);
+    let refusal = match (caller, rules.access.word(action)) {
+        (_, AccessWord::Nobody) | (Caller::Account(_) | Caller::Operator, _) => Refusal::Forbidden,
+        (Caller::Anonymous, _) => Refusal::Unauthenticated,
+    };
+    match policies.slice(action, principal.kind()) {
+        Some(slice) if slice.may_permit(principal) && slice.asks_about_document() => Ok(Scope::Cedar(Arc::new(
+            CedarScope::new(Arc::clone(principal), Arc::clone(slice)),
+        ))),
+        Some(slice) if slice.may_permit(principal) && slice.allows(principal, None) => Ok(Scope::All),
+        _ => Err(refusal),
     }
 }

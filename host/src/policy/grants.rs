@@ -24,6 +24,8 @@ pub struct Power {
     pub actions: BTreeSet<Action>,
     /// As whom.
     pub standing: Standing,
+    /// Whether the fields are seen that are `writeOnly`.
+    pub write_only: bool,
 }
 
 /// What a call may touch, and what the manifest asked for in vain.
@@ -48,6 +50,15 @@ pub enum Denial {
         actions: BTreeSet<Action>,
         /// Whether acting as the system is not granted.
         as_system: bool,
+        /// What would allow it.
+        remedy: Remedy,
+    },
+    /// The operator has not granted to see fields that are `writeOnly`.
+    NotShown {
+        /// Whose wish it is.
+        plugin: String,
+        /// Of which collection.
+        collection: String,
         /// What would allow it.
         remedy: Remedy,
     },
@@ -111,6 +122,9 @@ impl Denial {
                 }
                 format!("`{plugin}` may not {} on `{collection}`", what.join(", "))
             }
+            Self::NotShown { plugin, collection, .. } => {
+                format!("`{plugin}` may not see the fields of `{collection}` that are writeOnly")
+            }
             Self::NotInRole { wish } => wish.clone(),
         }
     }
@@ -119,7 +133,7 @@ impl Denial {
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotGranted { remedy, .. } => write!(f, "{}: {remedy}", self.wish()),
+            Self::NotGranted { remedy, .. } | Self::NotShown { remedy, .. } => write!(f, "{}: {remedy}", self.wish()),
             Self::NotInRole { wish } => write!(f, "{wish}: no export of this plugin has a role that may do this"),
         }
     }
@@ -132,16 +146,20 @@ pub fn crud_powers(manifest: &Manifest, grant: &Grant) -> Powers {
         let power = Power {
             actions: Action::ALL.into(),
             standing: Standing::Own,
+            write_only: manifest.wants.write_only.contains(&resource.name),
         };
         powers.collections.insert(resource.name.clone(), power);
     }
     for (collection, wish) in &manifest.wants.collections {
         let granted = grant.collections.get(collection);
         if let Some(power) = granted.and_then(|granted| intersection(wish, granted)) {
+            let write_only = manifest.wants.write_only.contains(collection) && grant.write_only.contains(collection);
+            let power = Power { write_only, ..power };
             powers.collections.insert(collection.clone(), power);
         }
         powers.denied.extend(denial(&manifest.name, collection, wish, granted));
     }
+    powers.denied.extend(not_shown(manifest, grant));
     let origins = manifest.wants.egress.iter().map(|origin| format!("calling `{origin}`"));
     let secrets = manifest
         .wants
@@ -162,7 +180,34 @@ fn intersection(wish: &CollectionWish, granted: &CollectionWish) -> Option<Power
     } else {
         Standing::AsCaller
     };
-    (!actions.is_empty()).then_some(Power { actions, standing })
+    (!actions.is_empty()).then_some(Power {
+        actions,
+        standing,
+        write_only: false,
+    })
+}
+
+/// The collections of others whose `writeOnly` fields are wanted, and not granted.
+fn not_shown(manifest: &Manifest, grant: &Grant) -> Vec<Denial> {
+    let Manifest { name, wants, .. } = manifest;
+    let others: Vec<&String> = wants
+        .write_only
+        .iter()
+        .filter(|collection| wants.collections.contains_key(*collection))
+        .collect();
+    let named: Vec<String> = others.iter().map(|collection| format!("\"{collection}\"")).collect();
+    let denied = others
+        .into_iter()
+        .filter(|collection| !grant.write_only.contains(*collection));
+    let denial = |collection: &String| Denial::NotShown {
+        plugin: name.clone(),
+        collection: collection.clone(),
+        remedy: Remedy {
+            table: format!("[grants.{name}]"),
+            line: format!("write_only = [{}]", named.join(", ")),
+        },
+    };
+    denied.map(denial).collect()
 }
 
 /// What is wanted and not granted.

@@ -2,14 +2,22 @@
 
 mod authorize;
 mod caller;
+pub mod cedar;
+mod erase;
+mod explain;
 pub mod grants;
 mod limits;
+mod rules;
 mod scope;
 
 #[cfg(test)]
 mod tests;
 
-pub use authorize::{Permit, Refusal, authorize};
+pub use authorize::{Permit, Refusal, authorize, authorize_again};
 pub use caller::{ADMINISTRATOR, Account, Caller};
+pub use cedar::{Facts, Prepared};
+pub use erase::may_erase;
+pub use explain::{Explanation, Reason, explain};
 pub use limits::Limits;
+pub use rules::Rules;
 pub use scope::Scope;

@@ -1,22 +1,51 @@
 //! Which documents a permit covers: what can't be decided before a document is read.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
+use super::cedar::{CedarScope, Facts};
+
 /// Which documents of a collection a call may touch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Scope {
     /// All of them.
     All,
     /// Those that the account owns.
     Owned(Uuid),
+    /// Those that the operator's policies allow, one by one.
+    Cedar(Arc<CedarScope>),
+    /// Those that one of the two covers.
+    Either(Arc<(Self, Self)>),
 }
 
 impl Scope {
-    /// Whether a document with this owner is covered.
-    pub fn covers(self, owner: Option<Uuid>) -> bool {
+    /// Whether a document is covered.
+    pub fn covers(&self, document: &Facts<'_>) -> bool {
         match self {
             Self::All => true,
-            Self::Owned(account) => owner == Some(account),
+            Self::Owned(account) => document.owner == Some(*account),
+            Self::Cedar(scope) => scope.covers(document),
+            Self::Either(both) => both.0.covers(document) || both.1.covers(document),
+        }
+    }
+
+    /// Whether `covers` looks at the body of a document.
+    pub fn needs_body(&self) -> bool {
+        match self {
+            Self::All | Self::Owned(_) => false,
+            Self::Cedar(scope) => scope.needs_body(),
+            Self::Either(both) => both.0.needs_body() || both.1.needs_body(),
+        }
+    }
+
+    /// What this one or the other covers.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (one, other) if one == other => one,
+            (one, other) => Self::Either(Arc::new((one, other))),
         }
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::grants::{Denial, Power, Powers, Standing, crud_powers};
-use super::{Account, Caller, Refusal, Scope, authorize};
+use super::{Account, Caller, Facts, Refusal, Rules, Scope, authorize, may_erase};
 use crate::config::{Config, Grant};
 use crate::manifest::{Access, AccessWord, Action, CollectionWish, Instances, Limits, Manifest, Wants};
 
@@ -22,8 +22,8 @@ fn account(roles: &[&str]) -> Caller {
 #[test]
 fn each_access_word_decides_for_each_caller() {
     let resource: Arc<str> = "products".into();
-    let (all, own) = (Ok(Scope::All), Ok(Scope::Owned(Uuid::from_u128(1))));
-    let (unknown, refused) = (Err(Refusal::Unauthenticated), Err(Refusal::Forbidden));
+    let (all, own) = (&Ok(Scope::All), &Ok(Scope::Owned(Uuid::from_u128(1))));
+    let (unknown, refused) = (&Err(Refusal::Unauthenticated), &Err(Refusal::Forbidden));
     // The callers: nobody, an editor, an administrator, the operator.
     let callers = [
         Caller::Anonymous,
@@ -41,12 +41,12 @@ fn each_access_word_decides_for_each_caller() {
         ("operator", [unknown, refused, all, all]),
         ("nobody", [refused; 4]),
     ] {
-        let access = Access::all(AccessWord::parse(word).unwrap());
+        let rules = Rules::from(Access::all(AccessWord::parse(word).unwrap()));
         for (caller, expected) in callers.iter().zip(expected) {
             for action in Action::ALL {
-                let decided = authorize(caller, action, &resource, &access);
+                let decided = authorize(caller, action, &resource, &rules);
                 assert_eq!(
-                    decided.map(|permit| permit.scope()),
+                    &decided.map(|permit| permit.scope().clone()),
                     expected,
                     "{word} {caller:?} {action}"
                 );
@@ -67,8 +67,9 @@ fn each_action_asks_its_own_word() {
             Action::Update => &mut access.update,
             Action::Delete => &mut access.delete,
         } = AccessWord::Anyone;
+        let rules = Rules::from(access);
         for action in Action::ALL {
-            let decided = authorize(&Caller::Anonymous, action, &resource, &access);
+            let decided = authorize(&Caller::Anonymous, action, &resource, &rules);
             assert_eq!(
                 decided.is_ok(),
                 action == allowed,
@@ -84,7 +85,7 @@ fn a_permit_says_who_may_do_what() {
         &account(&[]),
         Action::Read,
         &"products".into(),
-        &Access::all(AccessWord::Anyone),
+        &Access::all(AccessWord::Anyone).into(),
     )
     .unwrap();
     assert_eq!(permit.caller(), &account(&[]));
@@ -95,8 +96,54 @@ fn a_permit_says_who_may_do_what() {
 fn a_scope_of_owned_documents_covers_no_others() {
     let (mine, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
     for (owner, covered) in [(Some(mine), true), (Some(theirs), false), (None, false)] {
-        assert!(Scope::All.covers(owner));
-        assert_eq!(Scope::Owned(mine).covers(owner), covered, "{owner:?}");
+        let document = Facts {
+            id: Uuid::from_u128(3),
+            owner,
+            body: &serde_json::Value::Null,
+        };
+        assert!(Scope::All.covers(&document));
+        assert_eq!(Scope::Owned(mine).covers(&document), covered, "{owner:?}");
+        let either = Scope::Owned(theirs).or(Scope::Owned(mine));
+        assert_eq!(either.covers(&document), owner.is_some(), "{owner:?}");
+    }
+    assert_eq!(Scope::Owned(mine).or(Scope::Owned(mine)), Scope::Owned(mine));
+    assert_eq!(Scope::Owned(mine).or(Scope::All), Scope::All);
+}
+
+#[test]
+fn only_administrators_and_the_operator_delete_the_accounts_of_others() {
+    let (mine, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    for (caller, own, others) in [
+        (
+            Caller::Anonymous,
+            Err(Refusal::Unauthenticated),
+            Err(Refusal::Unauthenticated),
+        ),
+        (account(&[]), Ok(()), Err(Refusal::Forbidden)),
+        (account(&["editor"]), Ok(()), Err(Refusal::Forbidden)),
+        (account(&["admin"]), Ok(()), Ok(())),
+        (Caller::Operator, Ok(()), Ok(())),
+    ] {
+        assert_eq!(
+            (may_erase(&caller, mine), may_erase(&caller, theirs)),
+            (own, others),
+            "{caller:?}"
+        );
+    }
+}
+
+#[test]
+fn only_those_who_may_do_everything_import() {
+    let rules = Rules::from(Access::all(AccessWord::Anyone));
+    let permit = |caller: &Caller| authorize(caller, Action::Create, &"products".into(), &rules).unwrap();
+    assert!(!permit(&Caller::Operator).imports());
+    for (caller, imports) in [
+        (Caller::Anonymous, false),
+        (account(&["editor"]), false),
+        (account(&["admin"]), true),
+        (Caller::Operator, true),
+    ] {
+        assert_eq!(permit(&caller).importing().imports(), imports, "{caller:?}");
     }
 }
 
@@ -138,6 +185,7 @@ fn powers(wanted: CollectionWish, granted: Option<CollectionWish>) -> Powers {
     };
     let grant = Grant {
         collections: collections(granted),
+        ..Grant::default()
     };
     crud_powers(&manifest, &grant)
 }
@@ -149,6 +197,7 @@ fn what_is_wanted_and_granted_is_allowed() {
     let expected = Power {
         actions: wanted.actions,
         standing: Standing::AsSystem,
+        write_only: false,
     };
     assert_eq!(powers.collections["products"], expected);
     assert_eq!(powers.denied, []);
@@ -160,6 +209,7 @@ fn what_is_granted_and_not_wanted_is_not_allowed() {
     let expected = Power {
         actions: [Action::Read].into(),
         standing: Standing::AsCaller,
+        write_only: false,
     };
     assert_eq!(powers.collections["products"], expected);
 }
@@ -197,6 +247,31 @@ fn no_grant_gives_a_crud_call_the_network_or_a_secret() {
             .all(|denial| matches!(denial, Denial::NotInRole { .. }))
     );
     assert_eq!(powers.denied.len(), 2);
+}
+
+#[test]
+fn hidden_fields_of_others_are_both_wanted_and_granted() {
+    let text = |write_only: &str| {
+        format!(
+            "[plugin]\nname = \"orders\"\nversion = \"0.1.0\"\n[wants]\ncollections = {{ users = [\"read\"] }}\n{write_only}"
+        )
+    };
+    let wanting = |write_only| Manifest::parse("plugin.toml", &text(write_only), &|_| Err(String::new())).unwrap();
+    let granting = |text: &str| Config::parse("portcullis.toml", text).unwrap().grants["orders"].clone();
+    let (plain, wish) = (wanting(""), wanting("write_only = [\"users\"]"));
+    let read = granting("[grants.orders.collections]\nusers = [\"read\"]");
+    let all = granting("[grants.orders]\nwrite_only = [\"users\"]\n[grants.orders.collections]\nusers = [\"read\"]");
+    for (manifest, grant, sees) in [(&plain, &all, false), (&wish, &read, false), (&wish, &all, true)] {
+        let powers = crud_powers(manifest, grant);
+        assert_eq!(powers.collections["users"].write_only, sees);
+    }
+    let denied = crud_powers(&wish, &read).denied;
+    assert_eq!(
+        denied[0].to_string(),
+        "`orders` may not see the fields of `users` that are writeOnly: \
+         write `write_only = [\"users\"]` under `[grants.orders]` in portcullis.toml"
+    );
+    assert_eq!(crud_powers(&wish, &all).denied, []);
 }
 
 prop_compose! {

@@ -11,7 +11,7 @@ use portcullis::capabilities::log::LogBudget;
 use portcullis::capabilities::model::{Document, Selection};
 use portcullis::manifest::{Access, AccessWord, Action, Instances, Limits, Resource};
 use portcullis::policy::grants::{Power, Standing};
-use portcullis::policy::{Caller, Permit, authorize};
+use portcullis::policy::{Caller, Permit, Rules, authorize};
 use portcullis::sandbox::{
     CallLimits, Compiler, CrudCall, Fault, Finished, Guest, HookCall, InstallError, Invocation, Sandbox,
     SandboxSettings, Seed,
@@ -64,7 +64,7 @@ pub struct Bench {
     engine: Arc<dyn Engine>,
     catalogue: Catalogue,
     cursors: Arc<Cursors>,
-    access: Access,
+    rules: Rules,
     plugin: Arc<PluginContext>,
     reach: Arc<Reach>,
     document: Option<Document>,
@@ -92,7 +92,7 @@ impl Bench {
                 ..PluginContext::default()
             }),
             reach: Arc::new(reach(&access)),
-            access,
+            rules: access.into(),
             document: None,
             _directory: directory,
         };
@@ -186,7 +186,7 @@ impl Bench {
     }
 
     fn permit(&self) -> Permit {
-        authorize(&Caller::Anonymous, Action::Create, &COLLECTION.into(), &self.access).expect("anybody may create")
+        authorize(&Caller::Anonymous, Action::Create, &COLLECTION.into(), &self.rules).expect("anybody may create")
     }
 }
 
@@ -225,10 +225,11 @@ fn reach(access: &Access) -> Reach {
     let power = Power {
         actions: Action::ALL.into_iter().collect(),
         standing: Standing::Own,
+        write_only: false,
     };
     let reachable = Reachable {
         power,
-        access: access.clone(),
+        rules: access.clone().into(),
         quota: keyspace::quota(COLLECTION, [COLLECTION], 16 * 1_024 * 1_024),
     };
     Reach {

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use super::definition::{CollectionDefinition, IndexDefinition, IndexState, MayHold};
 use super::schema::{FieldKind, Schema};
+use crate::capabilities::documents::fields;
+use crate::capabilities::json;
 use crate::capabilities::model::{Document, Problem, Violation};
-use crate::manifest::{IndexField, OnErase};
+use crate::manifest::{FieldPath, IndexField, OnErase};
 use crate::storage::engine::{Key, Range};
 use crate::storage::keyspace;
 
@@ -55,6 +57,36 @@ impl Collection {
     /// What becomes of a document whose owner's account is erased.
     pub fn on_erase(&self) -> OnErase {
         self.on_erase
+    }
+
+    /// The fields that clients never see, nor plugins that were not granted it.
+    pub fn write_only(&self) -> &[FieldPath] {
+        &self.schema.annotations().write_only
+    }
+
+    /// The fields that no client sets.
+    pub fn read_only(&self) -> &[FieldPath] {
+        &self.schema.annotations().read_only
+    }
+
+    /// Whether a dotted path leads to, into or around what is hidden: a condition on it would tell what is there.
+    pub fn touches_write_only(&self, path: &str) -> bool {
+        let names = || path.split('.');
+        let touches = |hidden: &FieldPath| names().zip(hidden).all(|(name, hidden)| name == hidden);
+        self.write_only().iter().any(touches)
+    }
+
+    /// The document as clients see it; `None` where its body is damaged.
+    pub fn without_write_only(&self, document: Document) -> Option<Document> {
+        if self.write_only().is_empty() {
+            return Some(document);
+        }
+        let mut body = serde_json::from_slice(&document.body).ok()?;
+        fields::remove(&mut body, self.write_only());
+        Some(Document {
+            body: json::print(&body).into(),
+            ..document
+        })
     }
 
     /// Its indexes, in whatever state.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::definition::MayHold;
 use crate::capabilities::model::Violation;
+use crate::manifest::Annotations;
 
 /// The most violations that one answer names.
 pub const MAX_VIOLATIONS: usize = 64;
@@ -44,6 +45,7 @@ pub enum FieldKind {
 pub struct Schema {
     text: Arc<Value>,
     validator: Validator,
+    annotations: Annotations,
 }
 
 impl Schema {
@@ -60,7 +62,11 @@ impl Schema {
             .should_validate_formats(true)
             .build(&text);
         match compiled {
-            Ok(validator) => Ok(Self { text, validator }),
+            Ok(validator) => Ok(Self {
+                annotations: Annotations::of(&text),
+                text,
+                validator,
+            }),
             Err(error) => Err(format!(
                 "{error} (at {:?} of the schema)",
                 error.instance_path().as_str()
@@ -71,6 +77,11 @@ impl Schema {
     /// The schema as it was declared.
     pub fn text(&self) -> &Arc<Value> {
         &self.text
+    }
+
+    /// The fields that no client sees, and those that no client sets.
+    pub fn annotations(&self) -> &Annotations {
+        &self.annotations
     }
 
     /// What a body breaks; empty for a good one. Values are left out of the messages: they may be long, or private.

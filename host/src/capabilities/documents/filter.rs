@@ -94,16 +94,22 @@ pub struct Question {
     pub ids_descend: bool,
     /// The size of a page.
     pub limit: usize,
+    /// What has to cover each document, where no condition says it.
+    pub scope: Option<Scope>,
 }
 
 impl Question {
     /// Checks a selection against what the collection's schema knows.
-    pub fn new(collection: &Collection, selection: &Selection, scope: Scope) -> Result<Self, Error> {
+    pub fn new(collection: &Collection, selection: &Selection, scope: &Scope) -> Result<Self, Error> {
         check_sizes(selection)?;
         let mut predicates = Vec::new();
         for clause in &selection.filters {
             predicates.push(predicate(collection, clause)?);
         }
+        let one_by_one = match scope {
+            Scope::All | Scope::Owned(_) => None,
+            Scope::Cedar(_) | Scope::Either(_) => Some(scope.clone()),
+        };
         if let Scope::Owned(account) = scope {
             let owner = encoding::encoded(&Value::String(account.to_string()));
             let test = Test::OneOf(BTreeSet::from([owner]));
@@ -124,6 +130,7 @@ impl Question {
             sort,
             ids_descend,
             limit: limit as usize,
+            scope: one_by_one,
         })
     }
 
@@ -146,7 +153,25 @@ impl Question {
             .iter()
             .enumerate()
             .filter(|(number, _)| !served.contains(number));
-        open.all(|(_, predicate)| predicate.holds(document, body))
+        open.all(|(_, predicate)| predicate.holds(document, body)) && self.is_covered(document, body)
+    }
+
+    fn is_covered(&self, document: &Document, body: &Value) -> bool {
+        let covers = |scope: &Scope| scope.covers(&super::facts(document, body));
+        self.scope.as_ref().is_none_or(covers)
+    }
+}
+
+/// Refuses to ask about what is hidden: the answer would tell what is there.
+pub fn refuse_write_only(collection: &Collection, selection: &Selection) -> Result<(), Error> {
+    let filters = selection.filters.iter().map(|clause| &clause.field);
+    let mut asked = filters.chain(selection.sort.iter().map(|order| &order.field));
+    match asked.find(|path| collection.touches_write_only(path)) {
+        None => Ok(()),
+        Some(path) => Err(Error::BadSelection {
+            code: "write_only_field",
+            message: format!("`{path}` can be written, but not read: leave it out"),
+        }),
     }
 }
 

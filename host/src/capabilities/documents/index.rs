@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::encoding;
 use crate::capabilities::catalogue::{Collection, Index, IndexPart, MayHold};
+use crate::capabilities::json;
 use crate::capabilities::model::{Document, Violation};
 use crate::storage::engine::Key;
 
@@ -26,7 +27,7 @@ pub fn entries(
     let mut rows = vec![Vec::new()];
     for (part, declared) in index.parts.iter().zip(&index.declared) {
         let refuse = |message: String| Violation {
-            pointer: pointer(&declared.path),
+            pointer: json::pointer(declared.path.split('.')),
             message,
         };
         let values = encoded_values(part, document, body);
@@ -126,10 +127,4 @@ pub fn held(index: &Index, document: &Document, body: &Value) -> Vec<MayHold> {
         }
     };
     index.parts.iter().map(held).collect()
-}
-
-fn pointer(path: &str) -> String {
-    path.split('.')
-        .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
-        .collect()
 }

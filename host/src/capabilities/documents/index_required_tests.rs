@@ -130,13 +130,13 @@ async fn the_index_that_is_named_makes_the_query_pass() {
                 being_built,
             })
         };
-        let mut refused = call(&host, scope);
+        let mut refused = call(&host, scope.clone());
         assert_eq!(refused.items().query(&selection).await, needs(false), "{selection:?}");
         host.declare(items(schema(), &[index], &[])).await;
-        let mut too_early = call(&host, scope);
+        let mut too_early = call(&host, scope.clone());
         assert_eq!(too_early.items().query(&selection).await, needs(true), "{selection:?}");
         host.build().await;
-        let mut passes = call(&host, scope);
+        let mut passes = call(&host, scope.clone());
         let page = passes.items().query(&selection).await;
         assert_eq!(page.map(|page| page.items.len()), Ok(found), "{selection:?}");
     }

@@ -4,6 +4,7 @@ mod body;
 mod count;
 mod cursor;
 pub(super) mod encoding;
+pub mod fields;
 mod filter;
 pub(super) mod index;
 mod merge_patch;
@@ -19,9 +20,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use body::{Body, Vetted};
+use body::{Checked, Target};
 pub use count::MAX_COUNTED;
 pub use cursor::Cursors;
-pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS};
+pub use filter::{MAX_FILTERS, MAX_LIMIT, MAX_ONE_OF, MAX_SORT_KEYS, refuse_write_only};
 pub use index::unique_entries;
 pub use merge_patch::merge_patch;
 pub use page::{MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
@@ -29,7 +31,7 @@ pub use query::MAX_ROWS_OF_REQUEST;
 
 use super::catalogue::{CatalogueState, Collection, Index};
 use super::model::{Document, Problem, Violation};
-use crate::policy::{Caller, Scope};
+use crate::policy::{Caller, Facts, Scope};
 use crate::storage::engine::{Key, Quota};
 use crate::storage::keyspace;
 use crate::storage::transaction::{Ended, Transaction};
@@ -91,6 +93,8 @@ pub struct Documents<'a> {
     pub readable: Option<Scope>,
     /// Which documents may be written, where the call is to write.
     pub writable: Scope,
+    /// Whether the fields are seen that are `writeOnly`; what is not seen can't be asked for either.
+    pub write_only: bool,
     /// What writes count against.
     pub quota: &'a Quota,
 }
@@ -124,8 +128,7 @@ impl Documents<'_> {
 
     /// Stores a new document, which belongs to the caller.
     pub async fn insert(&mut self, body: impl Into<Body>) -> Result<Document, Error> {
-        let body = body.into();
-        let text = body.checked(self.collection)?;
+        let Checked { body, text } = body.into().checked(self.collection, &Target::New)?;
         let now_ms = self.transaction.now_ms();
         let random: [u8; 10] = rand::random();
         let document = Document {
@@ -137,66 +140,80 @@ impl Documents<'_> {
             updated_ms: now_ms,
             body: text,
         };
-        self.store(None, Some((&document, body.value()))).await?;
-        Ok(document)
+        // What an account makes is its own.
+        let is_owned = matches!(self.writable, Scope::Owned(_));
+        if !is_owned && !self.writable.covers(&facts(&document, &body)) {
+            return Err(Problem::Forbidden("you may not make such a document".to_owned()).into());
+        }
+        self.store(None, Some((&document, &*body))).await?;
+        self.shown(document)
     }
 
-    /// Replaces the whole body.
+    /// Replaces the body. Fields that are `writeOnly` and not named are kept.
     pub async fn replace(&mut self, id: &str, body: impl Into<Body>) -> Result<Document, Error> {
-        let current = self.writable(id).await?;
-        self.update(current, &body.into()).await
+        let (current, stored) = self.writable(id).await?;
+        let checked = body
+            .into()
+            .checked(self.collection, &Target::Keeping(current.id, &stored))?;
+        self.update(current, &stored, checked).await
+    }
+
+    /// Replaces the body by one that is all of it.
+    pub async fn replace_whole(&mut self, id: &str, body: impl Into<Body>) -> Result<Document, Error> {
+        let (current, stored) = self.writable(id).await?;
+        let checked = body.into().checked(self.collection, &Target::Whole(current.id))?;
+        self.update(current, &stored, checked).await
     }
 
     /// Applies a JSON Merge Patch.
     pub async fn patch(&mut self, id: &str, merge: Value) -> Result<Document, Error> {
-        let current = self.writable(id).await?;
-        let body = merge_patch(self.parsed(&current)?, &merge);
-        self.update(current, &body.into()).await
+        let (current, stored) = self.writable(id).await?;
+        let body = Body::New(merge_patch(stored.clone(), &merge));
+        let checked = body.checked(self.collection, &Target::Whole(current.id))?;
+        self.update(current, &stored, checked).await
     }
 
     /// Removes the document.
     pub async fn delete(&mut self, id: &str) -> Result<(), Error> {
-        let current = self.writable(id).await?;
-        let body = self.parsed(&current)?;
-        self.store(Some((&current, &body)), None).await
+        let (current, stored) = self.writable(id).await?;
+        self.store(Some((&current, &stored)), None).await
     }
 
     /// Has the document belong to nobody, and says so to nobody else: its body stays as it is.
     pub async fn disown(&mut self, id: &str) -> Result<(), Error> {
-        let current = self.writable(id).await?;
-        let body = self.parsed(&current)?;
+        let (current, stored) = self.writable(id).await?;
         let next = Document {
             revision: current.revision + 1,
             owner: None,
             ..current.clone()
         };
-        self.store(Some((&current, &body)), Some((&next, &body))).await
+        self.store(Some((&current, &stored)), Some((&next, &stored))).await
     }
 
-    async fn update(&mut self, current: Document, body: &Body) -> Result<Document, Error> {
-        let text = body.checked(self.collection)?;
-        let old_body = self.parsed(&current)?;
+    async fn update(&mut self, current: Document, stored: &Value, checked: Checked) -> Result<Document, Error> {
+        let Checked { body, text } = checked;
         let next = Document {
             revision: current.revision + 1,
             updated_ms: self.transaction.now_ms(),
             body: text,
             ..current.clone()
         };
-        self.store(Some((&current, &old_body)), Some((&next, body.value())))
-            .await?;
-        Ok(next)
+        self.store(Some((&current, stored)), Some((&next, &*body))).await?;
+        self.shown(next)
     }
 
-    /// The document that is to be written: not found where it may not be known of, forbidden where it may.
-    async fn writable(&mut self, id: &str) -> Result<Document, Error> {
+    /// The document that is to be written, and its body: not found where it may not be known of, forbidden where it may.
+    async fn writable(&mut self, id: &str) -> Result<(Document, Value), Error> {
         let id = parse_id(id).ok_or(Problem::NotFound)?;
         let value = self.transaction.get(&self.key(id)).await?.ok_or(Problem::NotFound)?;
         let document = stored::decode(id, value).ok_or_else(|| self.damaged())?;
-        if self.writable.covers(document.owner) {
-            return Ok(document);
+        let body = self.parsed(&document)?;
+        let facts = facts(&document, &body);
+        if self.writable.covers(&facts) {
+            return Ok((document, body));
         }
-        if self.readable.is_some_and(|scope| scope.covers(document.owner)) {
-            return Err(Problem::Forbidden("the document belongs to somebody else".to_owned()).into());
+        if self.readable.as_ref().is_some_and(|scope| scope.covers(&facts)) {
+            return Err(Problem::Forbidden("you may not do this with this document".to_owned()).into());
         }
         Err(Problem::NotFound.into())
     }
@@ -277,10 +294,30 @@ impl Documents<'_> {
     }
 
     fn visible(&self, id: Uuid, value: Option<Bytes>) -> Result<Option<Document>, Error> {
-        let Some(value) = value else { return Ok(None) };
+        let (Some(value), Some(scope)) = (value, &self.readable) else {
+            return Ok(None);
+        };
         let document = stored::decode(id, value).ok_or_else(|| self.damaged())?;
-        let covered = self.readable.is_some_and(|scope| scope.covers(document.owner));
-        Ok(covered.then_some(document))
+        let body = if scope.needs_body() {
+            self.parsed(&document)?
+        } else {
+            Value::Null
+        };
+        match scope.covers(&facts(&document, &body)) {
+            true => self.shown(document).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The document without what is not seen.
+    fn shown(&self, document: Document) -> Result<Document, Error> {
+        match self.write_only {
+            true => Ok(document),
+            false => self
+                .collection
+                .without_write_only(document)
+                .ok_or_else(|| self.damaged()),
+        }
     }
 
     fn key(&self, id: Uuid) -> Key {
@@ -303,6 +340,15 @@ fn parse_id(text: &str) -> Option<Uuid> {
     (id.hyphenated().encode_lower(&mut buffer) == text).then_some(id)
 }
 
+/// What policy may know of a document.
+fn facts<'a>(document: &Document, body: &'a Value) -> Facts<'a> {
+    Facts {
+        id: document.id,
+        owner: document.owner,
+        body,
+    }
+}
+
 fn invalid(pointer: String, message: String) -> Error {
     Error::Problem(Problem::Invalid(vec![Violation { pointer, message }]))
 }
@@ -317,5 +363,7 @@ mod index_required_tests;
 mod query_strategies;
 #[cfg(test)]
 mod query_tests;
+#[cfg(test)]
+mod scope_tests;
 #[cfg(test)]
 mod write_tests;

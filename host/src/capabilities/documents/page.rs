@@ -1,5 +1,8 @@
 //! A page in the making, and what bounds the effort for it.
 
+use super::filter::Question;
+use super::{Documents, Error, plan};
+use crate::capabilities::catalogue::{Index, IndexState};
 use crate::capabilities::model::Document;
 
 /// The most rows that a query examines where no index leads straight to what it asks for.
@@ -17,6 +20,8 @@ pub struct Found {
     pub more: bool,
     /// How many match in all, where that is known.
     pub total: Option<u64>,
+    /// Where the next page begins, unless it is behind the last document.
+    pub behind: Option<Vec<u8>>,
 }
 
 /// A page in the making.
@@ -48,6 +53,7 @@ impl Items {
             items: self.documents,
             more,
             total: None,
+            behind: None,
         }
     }
 }
@@ -84,8 +90,44 @@ impl Effort {
         self.bytes += documents.iter().map(|document| document.body.len()).sum::<usize>();
     }
 
+    /// How many rows there may still be, if a way is followed row by row; at least one.
+    pub fn left(&self) -> usize {
+        MAX_EXAMINED.saturating_sub(self.rows).max(1)
+    }
+
+    /// Whether the limits are reached.
+    pub fn is_spent(&self) -> bool {
+        self.rows >= MAX_EXAMINED || self.bytes >= MAX_EXAMINED_BYTES
+    }
+
     /// Whether the limits are passed.
     pub fn is_too_much(&self) -> bool {
         self.rows > MAX_EXAMINED || self.bytes > MAX_EXAMINED_BYTES
+    }
+}
+
+impl Documents<'_> {
+    /// What to tell where too many rows would have to be examined.
+    pub(super) fn too_many_rows(&self, question: &Question) -> Error {
+        let state_of = |index: &Vec<String>| {
+            let same = |known: &&Index| known.is_maintained() && !known.unique && known.names() == *index;
+            self.collection.indexes().iter().find(same).map(|known| &known.state)
+        };
+        match plan::index_to_declare(self.collection, question) {
+            Some(index) if state_of(&index) != Some(&IndexState::Ready) => Error::IndexRequired {
+                being_built: state_of(&index).is_some(),
+                index,
+            },
+            // No index knows what the policies allow.
+            _ if question.scope.is_some() => Error::TooManyRows(format!(
+                "the operator's policies are asked about each document, of at most {MAX_EXAMINED}: narrow the filters, and \
+                 leave the count out"
+            )),
+            _ => Error::TooManyRows(format!(
+                "more than {MAX_EXAMINED} documents, or {} MiB of them, would have to be examined, and no index helps: \
+                 narrow the filters",
+                MAX_EXAMINED_BYTES >> 20
+            )),
+        }
     }
 }

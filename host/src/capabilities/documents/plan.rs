@@ -49,6 +49,11 @@ pub enum Source<'a> {
 impl Path<'_> {
     /// Whether it leads to just the documents asked for.
     pub fn is_exact(&self, question: &Question) -> bool {
+        question.scope.is_none() && self.serves_all(question)
+    }
+
+    /// Whether all conditions of the question are met on the way; policies are no condition.
+    pub fn serves_all(&self, question: &Question) -> bool {
         self.served.len() == question.predicates.len()
     }
 }
@@ -116,7 +121,7 @@ fn direction(forward: bool) -> Direction {
 fn rank(path: &Path<'_>, question: &Question) -> u8 {
     match (&path.source, path.order) {
         (Source::Unique(_) | Source::Ids(_), _) => 0,
-        (_, Some(_)) if path.is_exact(question) => 1,
+        (_, Some(_)) if path.serves_all(question) => 1,
         (Source::Index { .. }, None) => 2,
         (_, Some(_)) => 3,
         (Source::Documents(_), None) => 4,

@@ -7,11 +7,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::filter::Question;
-use super::page::{Effort, Found, Items, MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES, Matching};
+use super::filter::{Question, refuse_write_only};
+use super::page::{Effort, Found, Items, MAX_PAGE_BYTES, Matching};
 use super::plan::{self, Path, Source};
 use super::{Documents, Error, index, stored};
-use crate::capabilities::catalogue::{Index, IndexState};
 use crate::capabilities::model::{Document, Page, Selection};
 use crate::policy::Caller;
 use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range};
@@ -28,7 +27,10 @@ const EXAMINED_AT_A_TIME: usize = 256;
 impl Documents<'_> {
     /// One page of the documents that match, under the scope.
     pub async fn query(&mut self, selection: &Selection) -> Result<Page, Error> {
-        let Some(scope) = self.readable else {
+        if !self.write_only {
+            refuse_write_only(self.collection, selection)?;
+        }
+        let Some(scope) = &self.readable else {
             return Ok(Page {
                 total: selection.with_total.then_some(0),
                 ..Page::default()
@@ -54,13 +56,14 @@ impl Documents<'_> {
             Some(total) => Some(total),
             None => Some(self.count(&paths, &question).await?),
         };
-        let next = if found.more {
-            self.next(&bound_to, &question, found.items.last())?
-        } else {
-            None
+        let next = match found.behind {
+            Some(position) => self.cursor(&bound_to, &position)?,
+            None if found.more => self.next(&bound_to, &question, found.items.last())?,
+            None => None,
         };
+        let items = found.items.into_iter().map(|document| self.shown(document));
         Ok(Page {
-            items: found.items,
+            items: items.collect::<Result<_, _>>()?,
             next,
             total,
         })
@@ -78,6 +81,7 @@ impl Documents<'_> {
             sort,
             ids_descend,
             limit: _,
+            scope: _,
         } = question;
         let text = format!("{:?}", (self.collection.name(), caller, predicates, sort, ids_descend));
         Sha256::digest(text).to_vec()
@@ -95,7 +99,10 @@ impl Documents<'_> {
 
     fn next(&self, bound_to: &[u8], question: &Question, last: Option<&Document>) -> Result<Option<String>, Error> {
         let Some(last) = last else { return Ok(None) };
-        let position = question.position(last, &self.parsed(last)?);
+        self.cursor(bound_to, &question.position(last, &self.parsed(last)?))
+    }
+
+    fn cursor(&self, bound_to: &[u8], position: &[u8]) -> Result<Option<String>, Error> {
         if position.len() > MAX_POSITION_BYTES {
             let message = "the values that it sorts by are too long to go on behind: sort by another field".to_owned();
             return Err(Error::BadSelection {
@@ -103,7 +110,7 @@ impl Documents<'_> {
                 message,
             });
         }
-        Ok(self.cursors.seal(bound_to, &position))
+        Ok(self.cursors.seal(bound_to, position))
     }
 
     async fn page(&mut self, paths: &[Path<'_>], question: &Question, after: Option<&[u8]>) -> Result<Found, Error> {
@@ -119,26 +126,8 @@ impl Documents<'_> {
         Err(self.too_many_rows(question))
     }
 
-    /// What to tell where too many rows would have to be examined.
-    pub(super) fn too_many_rows(&self, question: &Question) -> Error {
-        let state_of = |index: &Vec<String>| {
-            let same = |known: &&Index| known.is_maintained() && !known.unique && known.names() == *index;
-            self.collection.indexes().iter().find(same).map(|known| &known.state)
-        };
-        match plan::index_to_declare(self.collection, question) {
-            Some(index) if state_of(&index) != Some(&IndexState::Ready) => Error::IndexRequired {
-                being_built: state_of(&index).is_some(),
-                index,
-            },
-            _ => Error::TooManyRows(format!(
-                "more than {MAX_EXAMINED} documents, or {} MiB of them, would have to be examined, and no index helps: \
-                 narrow the filters",
-                MAX_EXAMINED_BYTES >> 20
-            )),
-        }
-    }
-
-    /// Follows rows that come in the order asked for, up to the end of the page; `None` where too many are passed over.
+    /// Follows rows that come in the order asked for, up to the end of the page; `None` where too many are passed over. Where
+    /// only the policies pass over them, the page ends there, and its cursor leads on.
     async fn in_order(
         &mut self,
         path: &Path<'_>,
@@ -147,6 +136,7 @@ impl Documents<'_> {
         after: Option<&[u8]>,
     ) -> Result<Option<Found>, Error> {
         let exact = path.is_exact(question);
+        let leads_on = !exact && path.serves_all(question);
         let wanted = question.limit + 1;
         let mut behind = after.and_then(|position| self.key_at(path, direction, position));
         let (mut items, mut effort) = (Items::default(), Effort::default());
@@ -157,7 +147,8 @@ impl Documents<'_> {
             } else {
                 EXAMINED_AT_A_TIME
             };
-            let rows = rows.min(EXAMINED_AT_A_TIME);
+            let most = if leads_on { effort.left() } else { EXAMINED_AT_A_TIME };
+            let rows = rows.min(EXAMINED_AT_A_TIME).min(most);
             let scanned = self
                 .rows(effort.rows, (range, direction), behind.as_ref(), rows)
                 .await?;
@@ -165,6 +156,7 @@ impl Documents<'_> {
             behind = scanned.last().map(|(key, _)| key.clone());
             let documents = self.documents_of(path, scanned).await?;
             effort.spend(examined, &documents);
+            let last = documents.last().cloned();
             for document in documents {
                 if !items.open(wanted) {
                     return Ok(Some(items.page(question.limit, true)));
@@ -176,13 +168,23 @@ impl Documents<'_> {
             if exhausted {
                 return Ok(Some(items.page(question.limit, false)));
             }
-            if !exact && effort.is_too_much() {
-                // A full page may be the last one where the limit struck: then the next one is empty.
-                let full = items.documents.len() >= question.limit;
-                return Ok(full.then(|| items.page(question.limit, true)));
+            if !exact && effort.is_too_much() || leads_on && effort.is_spent() {
+                return self.cut_short(items, question, last.filter(|_| leads_on));
             }
         }
         Ok(Some(items.page(question.limit, true)))
+    }
+
+    /// A page that ends where the limit struck; its cursor leads on behind the last document that was looked at.
+    fn cut_short(&self, items: Items, question: &Question, last: Option<Document>) -> Result<Option<Found>, Error> {
+        let page = |items: Items| items.page(question.limit, true);
+        // A full page may be the last one: then the next one is empty.
+        if items.documents.len() >= question.limit {
+            return Ok(Some(page(items)));
+        }
+        let Some(last) = last else { return Ok(None) };
+        let behind = Some(question.position(&last, &self.parsed(&last)?));
+        Ok(Some(Found { behind, ..page(items) }))
     }
 
     /// Looks at all rows of a way and sorts; `None` where there are too many.

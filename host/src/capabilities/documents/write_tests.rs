@@ -275,7 +275,7 @@ async fn a_scope_hides_what_is_not_readable_and_forbids_what_is_not_writable() {
     let body = || json!({"sku": "new"});
 
     let mut hidden = host.call();
-    (hidden.readable, hidden.writable) = (Some(own), own);
+    (hidden.readable, hidden.writable) = (Some(own.clone()), own.clone());
     let mut items = hidden.items();
     assert_eq!(items.get(other).await.unwrap(), None);
     assert_eq!(items.get_many(&ids).await.unwrap().iter().flatten().count(), 1);

@@ -48,7 +48,7 @@ impl Report {
     /// For scripts.
     pub(super) fn json(&self) -> Value {
         let collections = self.powers.collections.iter().map(|(name, power)| {
-            let power = json!({ "actions": power.actions, "as": standing(power) });
+            let power = json!({ "actions": power.actions, "as": standing(power), "write_only": power.write_only });
             (name.clone(), power)
         });
         let resources = self.manifest.resources.iter().map(|resource| {
@@ -135,7 +135,12 @@ fn in_words(power: &Power) -> String {
         Standing::AsCaller => "with the caller's rights",
         Standing::AsSystem => "as the system",
     };
-    format!("{}, {suffix}", actions.join(", "))
+    let shown = if power.write_only {
+        ", with the fields that are writeOnly"
+    } else {
+        ""
+    };
+    format!("{}, {suffix}{shown}", actions.join(", "))
 }
 
 fn standing(power: &Power) -> &'static str {
@@ -149,7 +154,7 @@ fn standing(power: &Power) -> &'static str {
 /// A denial with its remedy on lines of their own, ready to be copied.
 fn denied_in_words(denial: &Denial) -> String {
     match denial {
-        Denial::NotGranted { remedy, .. } => {
+        Denial::NotGranted { remedy, .. } | Denial::NotShown { remedy, .. } => {
             let Remedy { table, line } = remedy;
             format!(
                 "{}; to allow it, write into portcullis.toml:\n\n    {table}\n    {line}",
@@ -163,7 +168,7 @@ fn denied_in_words(denial: &Denial) -> String {
 fn denial(denial: &Denial) -> Value {
     let message = denial.to_string();
     match denial {
-        Denial::NotGranted { remedy, .. } => {
+        Denial::NotGranted { remedy, .. } | Denial::NotShown { remedy, .. } => {
             json!({ "message": message, "table": remedy.table, "line": remedy.line })
         }
         Denial::NotInRole { .. } => json!({ "message": message }),

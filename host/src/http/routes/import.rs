@@ -115,7 +115,7 @@ async fn create(
     if !document.is_object() {
         return Err(Problem::bad_request("not_an_object", "a document must be an object"));
     }
-    let permit = authorize(caller, Action::Create, &resource.name, &resource.access)?;
+    let permit = authorize(caller, Action::Create, &resource.name, &resource.rules)?.importing();
     let operation = call::create(document)?;
     let admission = http.dispatch.admit(&[&permit]).await?;
     let call = Call {

@@ -19,7 +19,7 @@ use crate::capabilities::context::CallContext;
 use crate::capabilities::documents::Cursors;
 use crate::capabilities::log::LogBudget;
 use crate::manifest::{Instances, Limits};
-use crate::policy::{Caller, Scope};
+use crate::policy::{Caller, Prepared, Scope};
 use crate::storage::memory;
 use crate::storage::transaction::Transaction;
 
@@ -101,6 +101,7 @@ fn context() -> Box<CallContext> {
         catalogue: Arc::default(),
         cursors: Arc::new(Cursors::new([0; 32])),
         caller: Caller::Operator,
+        prepared: Prepared::default(),
         resource: "things".into(),
         scope: Scope::All,
         reach: Arc::default(),

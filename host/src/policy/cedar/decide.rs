@@ -1,0 +1,253 @@
+//! One decision: over the policies that can apply to a kind of principal, an action and a resource.
+
+use std::sync::{Arc, LazyLock};
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Effect, Entities, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint,
+    Request, ResourceConstraint,
+};
+use serde_json::Value;
+
+use super::document::{self, Attribute, Facts};
+use super::names;
+use super::principal::Principal;
+
+static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(Authorizer::new);
+
+/// Cedar refuses to evaluate anything with less stack than 100 KiB, as it measures it. It looks at the stack of the thread, which
+/// is not the one in use where a guest has asked for a document: there it gets another one.
+const LEFT_BYTES: usize = 128 << 10;
+const STACK_BYTES: usize = 512 << 10;
+
+/// The policies that can apply to a kind of principal, an action and a resource, with what they ask about.
+#[derive(Debug)]
+pub struct Slice {
+    policies: PolicySet,
+    action: EntityUid,
+    resource: EntityTypeName,
+    /// The fields that a policy names, its owner aside.
+    attributes: Vec<Attribute>,
+    names_owner: bool,
+    /// Whether the decision may be another one for another document.
+    asks_about_document: bool,
+    /// Whom the permits are for.
+    permitted: Vec<PrincipalConstraint>,
+}
+
+/// What was decided, and by which policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the principal may.
+    pub allowed: bool,
+    /// The ids of the policies that decided: the permits of what is allowed, the forbids of what is forbidden; none where
+    /// nothing permits it.
+    pub decided_by: Vec<String>,
+    /// Why nothing could be decided; then it is not allowed.
+    pub failed: Option<String>,
+}
+
+impl Slice {
+    pub(super) fn new(
+        policies: &[&Policy],
+        action: EntityUid,
+        resource: EntityTypeName,
+        known: &[Attribute],
+    ) -> Result<Self, String> {
+        let asked: Vec<Asked> = policies.iter().map(|policy| Asked::by(policy)).collect();
+        let is_named = |name: &str| asked.iter().any(|asked| asked.names(name));
+        Ok(Self {
+            attributes: known.iter().filter(|known| is_named(&known.name)).cloned().collect(),
+            names_owner: is_named("owner"),
+            asks_about_document: asked.iter().any(|asked| asked.document),
+            permitted: (policies.iter().filter(|policy| policy.effect() == Effect::Permit))
+                .map(|policy| policy.principal_constraint())
+                .collect(),
+            policies: PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone()))
+                .map_err(|error| error.to_string())?,
+            action,
+            resource,
+        })
+    }
+
+    /// Whether the decision may be another one for another document.
+    pub fn asks_about_document(&self) -> bool {
+        self.asks_about_document
+    }
+
+    /// Whether some policy permits this principal anything at all.
+    pub fn may_permit(&self, principal: &Principal) -> bool {
+        self.permitted.iter().any(|constraint| match constraint {
+            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => true,
+            PrincipalConstraint::Eq(uid) => *uid == principal.uid,
+            PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => principal.is_in(uid),
+        })
+    }
+
+    /// How many policies are looked at for a decision.
+    pub fn policies(&self) -> usize {
+        self.policies.num_of_policies()
+    }
+
+    /// The decision; without a document, where the policies ask about none.
+    pub fn allows(&self, principal: &Principal, facts: Option<&Facts<'_>>) -> bool {
+        let Ok(response) = self.response(principal, facts) else {
+            return false;
+        };
+        // A policy that can't be evaluated may be the one that forbids.
+        response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
+    }
+
+    /// The same, with the reasons.
+    pub fn verdict(&self, principal: &Principal, facts: Option<&Facts<'_>>) -> Verdict {
+        let Ok(response) = self.response(principal, facts) else {
+            return Verdict {
+                allowed: false,
+                decided_by: Vec::new(),
+                failed: Some("the document holds what its schema does not allow".to_owned()),
+            };
+        };
+        let mut decided_by: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+        decided_by.sort_unstable();
+        let failed = response.diagnostics().errors().next().map(ToString::to_string);
+        Verdict {
+            allowed: response.decision() == Decision::Allow && failed.is_none(),
+            decided_by,
+            failed,
+        }
+    }
+
+    fn response(
+        &self,
+        principal: &Principal,
+        facts: Option<&Facts<'_>>,
+    ) -> Result<cedar_policy::Response, document::Unfit> {
+        // Making an entity evaluates its values: the whole of it needs the stack.
+        stacker::maybe_grow(LEFT_BYTES, STACK_BYTES, || self.evaluate(principal, facts))
+    }
+
+    fn evaluate(
+        &self,
+        principal: &Principal,
+        facts: Option<&Facts<'_>>,
+    ) -> Result<cedar_policy::Response, document::Unfit> {
+        let resource = match facts {
+            Some(facts) => names::uuid(&self.resource, facts.id),
+            None => names::uid(&self.resource, ""),
+        };
+        let with_document;
+        let entities: &Entities = match facts {
+            Some(facts) if self.names_owner || !self.attributes.is_empty() => {
+                let entity = document::entity(resource.clone(), facts, &self.attributes, self.names_owner, principal)?;
+                let added = principal.entities.clone().add_entities([entity], None);
+                with_document = added.map_err(|_| document::Unfit)?;
+                &with_document
+            }
+            _ => &principal.entities,
+        };
+        let request = Request::new(
+            principal.uid.clone(),
+            self.action.clone(),
+            resource,
+            Context::empty(),
+            None,
+        );
+        let request = request.map_err(|_| document::Unfit)?;
+        Ok(AUTHORIZER.is_authorized(&request, &self.policies, entities))
+    }
+}
+
+/// What a policy asks about.
+struct Asked {
+    /// Whether it looks at the document.
+    document: bool,
+    /// Every name of an attribute in it, of whatever; all where the policy can't be looked into.
+    attributes: Option<Vec<String>>,
+}
+
+impl Asked {
+    fn by(policy: &Policy) -> Self {
+        let Ok(form) = policy.to_json() else {
+            return Self {
+                document: true,
+                attributes: None,
+            };
+        };
+        let mut asked = Self {
+            document: !matches!(
+                policy.resource_constraint(),
+                ResourceConstraint::Any | ResourceConstraint::Is(_)
+            ),
+            attributes: Some(Vec::new()),
+        };
+        if let Some(conditions) = form.get("conditions") {
+            asked.look_into(conditions);
+        }
+        asked
+    }
+
+    fn look_into(&mut self, form: &Value) {
+        match form {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    match (name.as_str(), value) {
+                        ("Var", Value::String(variable)) => self.document |= variable == "resource",
+                        ("attr", Value::String(name)) => self.add(name),
+                        ("attr", Value::Array(names)) => {
+                            names.iter().filter_map(Value::as_str).for_each(|name| self.add(name));
+                        }
+                        _ => self.look_into(value),
+                    }
+                }
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| self.look_into(element)),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, name: &str) {
+        if let Some(all) = &mut self.attributes {
+            all.push(name.to_owned());
+        }
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.attributes
+            .as_ref()
+            .is_none_or(|all| all.iter().any(|named| named == name))
+    }
+}
+
+/// Which documents a principal may act on, as the policies of a slice say, one by one.
+#[derive(Debug)]
+pub struct CedarScope {
+    principal: Arc<Principal>,
+    slice: Arc<Slice>,
+}
+
+impl CedarScope {
+    /// What a slice lets a principal act on.
+    pub fn new(principal: Arc<Principal>, slice: Arc<Slice>) -> Self {
+        Self { principal, slice }
+    }
+
+    /// Whether a document is among them.
+    pub fn covers(&self, facts: &Facts<'_>) -> bool {
+        self.slice.allows(&self.principal, Some(facts))
+    }
+
+    /// Whether the body of a document is asked about, not just whose it is.
+    pub fn needs_body(&self) -> bool {
+        !self.slice.attributes.is_empty()
+    }
+
+    /// The same, with the reasons.
+    pub fn verdict(&self, facts: &Facts<'_>) -> Verdict {
+        self.slice.verdict(&self.principal, Some(facts))
+    }
+}
+
+impl PartialEq for CedarScope {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.slice, &other.slice) && self.principal == other.principal
+    }
+}

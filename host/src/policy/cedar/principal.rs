@@ -1,0 +1,82 @@
+//! The caller as Cedar sees it, made once for each request.
+
+use std::sync::{Arc, OnceLock};
+
+use cedar_policy::{Entities, Entity, EntityUid};
+use uuid::Uuid;
+
+use super::names;
+use crate::policy::Caller;
+
+/// What a principal can be; policies are picked out by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody signed in.
+    Anonymous,
+    /// An account.
+    Account,
+    /// The holder of the operator token.
+    Operator,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Anonymous, Self::Account, Self::Operator];
+}
+
+/// A caller, ready to be decided about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    pub(super) kind: Kind,
+    pub(super) uid: EntityUid,
+    pub(super) account: Option<Uuid>,
+    roles: Vec<EntityUid>,
+    /// The principal with its roles.
+    pub(super) entities: Entities,
+}
+
+impl Principal {
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it is this one, or has this role.
+    pub(super) fn is_in(&self, other: &EntityUid) -> bool {
+        self.uid == *other || self.roles.contains(other)
+    }
+
+    /// The principal that a caller is.
+    pub fn of(caller: &Caller) -> Self {
+        let (kind, uid) = match caller {
+            Caller::Anonymous => (Kind::Anonymous, names::uid(&names::ANONYMOUS, "anonymous")),
+            Caller::Account(account) => (Kind::Account, names::uuid(&names::ACCOUNT, account.id)),
+            Caller::Operator => (Kind::Operator, names::uid(&names::OPERATOR, "operator")),
+        };
+        let roles = match caller {
+            Caller::Account(account) => account.roles.iter(),
+            Caller::Anonymous | Caller::Operator => [].iter(),
+        };
+        let roles: Vec<EntityUid> = roles.map(|role| names::uid(&names::ROLE, role)).collect();
+        let entity = Entity::new_no_attrs(uid.clone(), roles.iter().cloned().collect());
+        let entities = Entities::from_entities([entity], None).expect("one entity contradicts no other");
+        Self {
+            kind,
+            uid,
+            account: caller.account(),
+            roles,
+            entities,
+        }
+    }
+}
+
+/// The principal of a request, once somebody has needed it. Without policies of the operator's nobody does.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared(OnceLock<Arc<Principal>>);
+
+impl Prepared {
+    /// The principal that the caller is; of one caller only.
+    pub fn of(&self, caller: &Caller) -> &Arc<Principal> {
+        self.0.get_or_init(|| Arc::new(Principal::of(caller)))
+    }
+}
