@@ -35,6 +35,7 @@ fn resource(name: &str) -> Resource {
             update: AccessWord::Role("author".into()),
             ..Access::all(AccessWord::Owner)
         },
+        on_erase: Default::default(),
     }
 }
 
@@ -61,6 +62,7 @@ fn editor() -> Caller {
     Caller::Account(Account {
         id: Uuid::from_u128(1),
         roles: ["editor".to_owned(), "author".to_owned()].into(),
+        limits: None,
     })
 }
 

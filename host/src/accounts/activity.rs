@@ -121,8 +121,8 @@ impl Watch {
     /// used before.
     fn learn(&mut self, client: &Client) -> bool {
         let (network, agent) = (client.network(), &client.agent);
-        let is_new = !self.known.is_empty()
-            && !(self.knows_network(client) && self.known.iter().any(|known| known.agent == *agent));
+        let is_usual = self.knows_network(client) && self.known.iter().any(|known| known.agent == *agent);
+        let is_new = !(self.known.is_empty() || is_usual);
         self.known
             .retain(|known| known.network != network || known.agent != *agent);
         if self.known.len() >= MAX_KNOWN {

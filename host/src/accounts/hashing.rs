@@ -38,6 +38,9 @@ pub(super) struct Hasher {
     jobs: Sender<Job>,
     waiting: AtomicU32,
     most_waiting: u32,
+    /// How many passwords were hashed or verified so far.
+    #[cfg(test)]
+    pub(super) ran: AtomicU32,
 }
 
 /// What one of the threads does.
@@ -67,6 +70,8 @@ impl Hasher {
             jobs: threads(hashing.concurrent)?,
             waiting: AtomicU32::new(0),
             most_waiting: hashing.concurrent.saturating_mul(WAITING_PER_PLACE),
+            #[cfg(test)]
+            ran: AtomicU32::new(0),
         })
     }
 
@@ -111,6 +116,8 @@ impl Hasher {
     /// Runs on one of the threads, in its turn.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let _waiting = Waiting::join(self)?;
+        #[cfg(test)]
+        self.ran.fetch_add(1, Ordering::Relaxed);
         let gone = || Error::Internal("the threads that hash passwords are gone".to_owned());
         let (done, is_done) = oneshot::channel();
         let job = Box::new(move || {

@@ -59,10 +59,10 @@ pub(super) fn check(password: &str, about: &[String], rules: &Passwords) -> Resu
         LEAST
     };
     if guessed.score() < least {
-        let warning = guessed
-            .feedback()
-            .and_then(Feedback::warning)
-            .map_or_else(|| "it is like many others".to_owned(), |warning| warning.to_string());
+        let warning = guessed.feedback().and_then(Feedback::warning).map_or_else(
+            || "it is like many others".to_owned(),
+            |warning| warning.to_string().trim_end_matches('.').to_owned(),
+        );
         let advice = "use several words that do not belong together";
         return Err(refused(format!(
             "this password is too easy to guess: {warning}; {advice}"

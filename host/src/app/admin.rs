@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::stream;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::capabilities::documents::stored;
 use crate::config::Config;
@@ -78,12 +79,16 @@ impl Admin {
                 "denied": denied,
             })
         });
+        let policies = config.policy.files.iter().map(|file| {
+            let digest = Sha256::digest(&file.text);
+            json!({ "file": file.name, "sha256": hex(&digest) })
+        });
         let act = Act {
             at_ms: self.clock.now_ms(),
             actor,
             act: "policy.change".to_owned(),
             subject: None,
-            detail: Value::Array(plugins.collect()),
+            detail: json!({ "plugins": plugins.collect::<Vec<_>>(), "policies": policies.collect::<Vec<_>>() }),
             personal: Vec::new(),
         };
         audit::record_change(self.dispatch.engine(), &act).await.map(|_| ())

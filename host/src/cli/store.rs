@@ -14,7 +14,7 @@ use crate::http;
 /// The accounts of a host. Accounts are JSON objects as the admin API has them.
 pub(in crate::cli) enum Accounts {
     /// It runs.
-    Running(Admin),
+    Running(Box<Admin>),
     /// It does not; its store is open here.
     Stopped(Box<accounts::Accounts>, Arc<Catalogue>),
 }
@@ -29,7 +29,7 @@ impl Accounts {
                 app::Reached::InUse => {}
             }
         }
-        Ok(Self::Running(target.connect()?))
+        Ok(Self::Running(Box::new(target.connect()?)))
     }
 
     pub(in crate::cli) async fn create(&self, new: Value) -> Result<Value, Failure> {

@@ -123,23 +123,24 @@ fn panicked(request: &Request, panic: &(dyn std::any::Any + Send)) -> Problem {
     let message = message
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    tracing::error!(target: "http", request = ?request.id, uri = %request.head.uri, message, "a handler panicked");
+    tracing::error!(target: "http", request = ?request.id, path = request.head.uri.path(), message, "a handler panicked");
     Problem::internal()
 }
 
 /// What failed on this side of the wire belongs into the log; refusals only where somebody looks for them. What is refused
-/// for want of room comes in such numbers that it would fill the log.
+/// for want of room comes in such numbers that it would fill the log. Only the path is told: a query may hold the token of a
+/// link, or the code of a provider.
 fn log(request: &Request, problem: &Problem) {
-    let (status, code, method, uri) = (
+    let (status, code, method, path) = (
         problem.status().as_u16(),
         problem.code(),
         &request.head.method,
-        &request.head.uri,
+        request.head.uri.path(),
     );
     if problem.status().is_server_error() && code != "overloaded" {
-        tracing::warn!(target: "http", request = ?request.id, %method, %uri, status, code, "a request failed");
+        tracing::warn!(target: "http", request = ?request.id, %method, path, status, code, "a request failed");
     } else {
-        tracing::debug!(target: "http", request = ?request.id, %method, %uri, status, code, "a request was refused");
+        tracing::debug!(target: "http", request = ?request.id, %method, path, status, code, "a request was refused");
     }
 }
 

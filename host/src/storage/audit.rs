@@ -211,7 +211,7 @@ fn follow(last: &Head, key: &Key, text: &Bytes, problems: &mut Vec<String>) -> H
     }
     match decode::<Entry>(text) {
         Ok(entry) if entry.number != number => {
-            problems.push(format!("the entry {number} calls itself {}", entry.number))
+            problems.push(format!("the entry {number} calls itself {}", entry.number));
         }
         Ok(entry) if missing == 0 && entry.previous != last.hash => {
             problems.push(format!(

@@ -79,8 +79,8 @@ impl Chromium {
     #[track_caller]
     fn with(runs_script: bool, more: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("there is room for a profile");
-        let (running, mut lines) = Running::start(Command::new("chromedriver").arg("--port=0"), REMEDY);
-        let port: u16 = Running::first(&mut lines, REMEDY, |line| {
+        let (running, lines) = Running::start(Command::new("chromedriver").arg("--port=0"), REMEDY);
+        let port: u16 = Running::first(&lines, REMEDY, |line| {
             line.split_once("successfully on port ")?
                 .1
                 .trim_end_matches('.')

@@ -4,8 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct MailServer {
     folder: PathBuf,
     port: u16,
-    running: Option<(Running, mpsc::Receiver<Received>)>,
+    running: Option<(Running, Receiver<String>)>,
 }
 
 /// A mail that was taken.
@@ -80,23 +79,16 @@ impl MailServer {
             .arg(self.port.to_string())
             .args(["certificate.pem", "key.pem"].map(|file| self.folder.join(file)))
             .args([USER, PASSWORD]);
-        let (running, mut lines) = Running::start(&mut command, REMEDY);
-        Running::first(&mut lines, REMEDY, |line| line.parse::<u16>().ok());
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                // Nobody may be waiting any more.
-                let _ = sender.send(received(&line));
-            }
-        });
-        self.running = Some((running, receiver));
+        let (running, lines) = Running::start(&mut command, REMEDY);
+        Running::first(&lines, REMEDY, |line| line.parse::<u16>().ok());
+        self.running = Some((running, lines));
     }
 
     /// The next mail.
     #[track_caller]
     pub fn mail(&self) -> Received {
         let (_, mails) = self.running.as_ref().expect("the server runs");
-        mails.recv_timeout(PATIENCE).expect("a mail arrives")
+        received(&mails.recv_timeout(PATIENCE).expect("a mail arrives"))
     }
 }
 

@@ -75,10 +75,8 @@ impl Provider {
         command
             .arg(workspace().join("provider/provider.mjs"))
             .arg(options.to_string());
-        let (running, mut lines) = Running::start(&mut command, REMEDY);
-        self.issuer = Running::first(&mut lines, REMEDY, |line| {
-            line.starts_with("http").then(|| line.to_owned())
-        });
+        let (running, lines) = Running::start(&mut command, REMEDY);
+        self.issuer = Running::first(&lines, REMEDY, |line| line.starts_with("http").then(|| line.to_owned()));
         self.running = Some(running);
     }
 

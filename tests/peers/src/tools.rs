@@ -1,9 +1,11 @@
 //! Programs that the tests need. Where one is missing the test fails and says what installs it: a test that is left out tells
 //! nothing.
 
-use std::io::{BufRead as _, BufReader, Lines};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 /// This workspace.
 pub(crate) fn workspace() -> &'static Path {
@@ -20,8 +22,10 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) struct Running(Child);
 
 impl Running {
-    /// Starts a program; `remedy` installs what it needs. Returns what it prints, line by line.
-    pub(crate) fn start(command: &mut Command, remedy: &str) -> (Self, Lines<BufReader<ChildStdout>>) {
+    /// Starts a program; `remedy` installs what it needs. Returns what it prints, line by line. That is read to its end, whoever
+    /// listens: a program ends when nobody reads what it prints.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command, remedy: &str) -> (Self, Receiver<String>) {
         let started = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -32,22 +36,24 @@ impl Running {
             Err(error) => panic!("{command:?} does not start ({error}): run `{remedy}`"),
         };
         let stdout = child.stdout.take().expect("stdout is piped");
-        (Self(child), BufReader::new(stdout).lines())
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        (Self(child), lines)
     }
 
     /// The first line that `found` finds something in.
     #[track_caller]
-    pub(crate) fn first<T>(
-        lines: &mut Lines<BufReader<ChildStdout>>,
-        remedy: &str,
-        found: impl Fn(&str) -> Option<T>,
-    ) -> T {
-        for line in lines.map_while(Result::ok) {
-            if let Some(found) = found(&line) {
-                return found;
+    pub(crate) fn first<T>(lines: &Receiver<String>, remedy: &str, found: impl Fn(&str) -> Option<T>) -> T {
+        match lines.iter().find_map(|line| found(&line)) {
+            Some(found) => found,
+            None => {
+                panic!("it ended before it was ready; what it said is above. Is everything installed? `{remedy}`")
             }
         }
-        panic!("it ended before it was ready; what it said is above. Is everything installed? `{remedy}`");
     }
 }
 

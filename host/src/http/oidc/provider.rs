@@ -166,7 +166,7 @@ impl Provider {
             .await;
         exchanged.map_err(|error| match &error {
             RequestTokenError::ServerResponse(refused) if *refused.error() == CoreErrorResponseType::InvalidGrant => {
-                Refused::CodeRefused
+                Refused::BadCode
             }
             RequestTokenError::Request(_) => {
                 self.bad_answer("token endpoint", &error);

@@ -19,7 +19,7 @@ pub(in crate::http) enum Refused {
     #[error("the provider answers with an error: {0}")]
     Failed(&'static str),
     #[error("the provider does not accept its own answer: begin again")]
-    CodeRefused,
+    BadCode,
     /// What it says is not signed, for somebody else, too old or makes no sense; the log has the reason.
     #[error("the provider's answer is not valid")]
     BadAnswer,

@@ -203,7 +203,7 @@ impl From<oidc::Refused> for Problem {
             Refused::NoLocalPath => (StatusCode::BAD_REQUEST, "malformed_return_to"),
             Refused::OtherIssuer => (StatusCode::BAD_REQUEST, "issuer_mismatch"),
             Refused::Denied => (StatusCode::FORBIDDEN, "provider_denied"),
-            Refused::CodeRefused => (StatusCode::BAD_REQUEST, "code_refused"),
+            Refused::BadCode => (StatusCode::BAD_REQUEST, "code_refused"),
             Refused::Failed(_) => (StatusCode::BAD_GATEWAY, "provider_failed"),
             Refused::BadAnswer => (StatusCode::BAD_GATEWAY, "provider_malformed"),
             Refused::Unreachable => return Self::unavailable("provider_unavailable", detail, 5),

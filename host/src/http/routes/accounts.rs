@@ -153,7 +153,7 @@ pub(in crate::http) async fn traces(http: &Http, id: &str, request: &Request) ->
                     value
                         .parse()
                         .map_err(|error| paging::bad(format!("`email`: {error}")))?,
-                )
+                );
             }
             _ => return Err(paging::bad("the only parameter is `email`".to_owned())),
         }

@@ -22,6 +22,7 @@ fn resource(name: &str, word: &str) -> Resource {
         indexes: Vec::new(),
         unique: Vec::new(),
         access: Access::all(AccessWord::parse(word).unwrap()),
+        on_erase: Default::default(),
     }
 }
 

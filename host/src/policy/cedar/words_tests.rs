@@ -23,6 +23,7 @@ fn resource(access: Access) -> Resource {
         indexes: Vec::new(),
         unique: Vec::new(),
         access,
+        on_erase: Default::default(),
     }
 }
 
