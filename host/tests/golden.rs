@@ -43,6 +43,7 @@ fn each_bad_policy_gets_its_complaint() {
         indexes: Vec::new(),
         unique: Vec::new(),
         access: Access::all(AccessWord::Owner),
+        on_erase: Default::default(),
     };
     check("policies", "cedar", |_, name, text| {
         let file = PolicyFile {
