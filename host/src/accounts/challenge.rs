@@ -95,12 +95,7 @@ impl Accounts {
     }
 
     /// A session where the answer is right. What is wrong is counted, so that is committed as well.
-    async fn try_answer(
-        &self,
-        digest: &[u8; 32],
-        proof: Proof<'_>,
-        client: &Client,
-    ) -> Result<Option<Login>, Error> {
+    async fn try_answer(&self, digest: &[u8; 32], proof: Proof<'_>, client: &Client) -> Result<Option<Login>, Error> {
         let mut work = self.begin();
         let (mut pending, record) = self.pending(&mut work, digest).await?;
         let account = &record.account;
@@ -148,7 +143,9 @@ impl Accounts {
         let (pending, record) = self.pending(work, digest).await?;
         match pending.methods.contains(&Method::Passkey) {
             true => Ok(record.account.id),
-            false => Err(Error::Conflict("this login goes on with no passkey: use one of its `methods`")),
+            false => Err(Error::Conflict(
+                "this login goes on with no passkey: use one of its `methods`",
+            )),
         }
     }
 

@@ -74,7 +74,9 @@ pub enum Error {
     #[error("the account is linked to too many identities: remove one first")]
     TooManyIdentities,
     /// Nobody could log in to the account any more.
-    #[error("this is the last way to log in to the account: set a password, add a passkey or link another identity first")]
+    #[error(
+        "this is the last way to log in to the account: set a password, add a passkey or link another identity first"
+    )]
     LastWayIn,
     /// Too many passwords wait for being checked.
     #[error("too many passwords wait for being checked")]

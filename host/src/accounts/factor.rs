@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret};
 use uuid::Uuid;
 
-use super::activity::{Act, Event};
 use super::account::Record;
+use super::activity::{Act, Event};
 use super::audit::By;
 use super::error::Error;
-use super::mail::About;
 use super::login::Proof;
+use super::mail::About;
 use super::method::Method;
 use super::passkeys::Passkey;
 use super::sealing::{Sealed, SeedKeys};
@@ -367,7 +367,13 @@ impl Accounts {
     }
 
     /// Notes that the account's owner has changed how it is proved who they are, and tells them.
-    pub(super) async fn tell_changed(&self, work: &mut Work, identity: &Identity, act: Act, client: &Client) -> Result<(), Error> {
+    pub(super) async fn tell_changed(
+        &self,
+        work: &mut Work,
+        identity: &Identity,
+        act: Act,
+        client: &Client,
+    ) -> Result<(), Error> {
         let account = &identity.account;
         let event = Event::new(act, None, true, client, self.clock.now_ms());
         self.note(work, account.id, &event)?;

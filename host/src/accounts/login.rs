@@ -207,7 +207,11 @@ impl Accounts {
     }
 
     /// The account and the session of one who acts, as they are now: whoever holds the session may have lost it.
-    pub(super) async fn acting(&self, work: &mut Work, identity: &Identity) -> Result<(Record, [u8; 32], Session), Error> {
+    pub(super) async fn acting(
+        &self,
+        work: &mut Work,
+        identity: &Identity,
+    ) -> Result<(Record, [u8; 32], Session), Error> {
         self.acting_through(work, identity.account.id, identity.session.id)
             .await
     }

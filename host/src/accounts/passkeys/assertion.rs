@@ -24,7 +24,12 @@ impl Accounts {
         let (options, state) = self.relying_party()?.ask(&[])?;
         let token = Token::of_ceremony()?;
         let mut work = self.begin();
-        self.keep_ceremony(&mut work, &session::digest(token.reveal()), None, State::Assertion(state))?;
+        self.keep_ceremony(
+            &mut work,
+            &session::digest(token.reveal()),
+            None,
+            State::Assertion(state),
+        )?;
         work.commit().await?;
         Ok((token, options))
     }
@@ -68,8 +73,7 @@ impl Accounts {
     pub async fn login_passkey(&self, token: &str, answer: &PasskeyAnswer, client: &Client) -> Result<Login, Error> {
         self.relying_party()?;
         let owner = answer.owner().unwrap_or_default();
-        let known: Option<Record> =
-            store::again(|| async { self.begin().read(&keys::record(owner)).await }).await?;
+        let known: Option<Record> = store::again(|| async { self.begin().read(&keys::record(owner)).await }).await?;
         let about = subject(known.as_ref(), owner).id();
         let is_familiar = self.knows_network(about, client).await?;
         self.attempts.login(about, client, is_familiar)?;

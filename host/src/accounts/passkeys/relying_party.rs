@@ -63,7 +63,11 @@ impl RelyingParty {
     pub(super) fn offer(&self, account: &Account, held: &[Passkey]) -> Result<(Value, PasskeyRegistration), Error> {
         let ids = held.iter().map(|passkey| passkey.key.cred_id().clone()).collect();
         let address = account.address.as_str();
-        let name = account.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(address);
+        let name = account
+            .name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .unwrap_or(address);
         let begun = self.0.start_passkey_registration(account.id, address, name, Some(ids));
         let (CreationChallengeResponse { public_key }, state) = begun.map_err(internal)?;
         let mut options = serde_json::to_value(public_key).map_err(|error| Error::Internal(error.to_string()))?;

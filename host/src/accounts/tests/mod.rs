@@ -1,5 +1,6 @@
 //! Accounts over a real store: what makes somebody known, and what ends that.
 
+mod device;
 mod erase;
 mod federation;
 mod passkeys;

@@ -85,10 +85,7 @@ pub(in crate::http) async fn verify(
         (method, Some(code), None) => Proof::Code(method, code),
         _ => return Err(misunderstood("give `code` with this method")),
     };
-    let login = http
-        .accounts
-        .answer(&given.challenge, proof, &client(request))
-        .await?;
+    let login = http.accounts.answer(&given.challenge, proof, &client(request)).await?;
     session(http, request, &login, given.session).await
 }
 
