@@ -1,6 +1,5 @@
 //! Accounts over a real store: what makes somebody known, and what ends that.
 
-mod device;
 mod erase;
 mod federation;
 mod passkeys;
