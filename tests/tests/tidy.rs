@@ -29,6 +29,7 @@ const OWNED: &[(&str, &str)] = &[
     ("bindgen!", "sandbox/bindings.rs"),
     ("sled::", "storage/"),
     ("argon2::", "accounts/"),
+    ("webauthn_rs::", "accounts/passkeys/"),
     ("lettre::", "workers/mail/"),
     ("openidconnect::", "http/oidc/"),
     ("quick_xml::", "http/"),

@@ -51,6 +51,8 @@ pub enum Act {
     FactorRemoved,
     /// The recovery codes were replaced.
     RecoveryCodesRenewed,
+    /// The counter of a passkey did not go on from where it was: there may be a copy of it.
+    PasskeyCopied,
     /// An identity at a provider was linked.
     IdentityLinked,
     /// An identity at a provider was unlinked.

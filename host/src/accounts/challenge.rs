@@ -7,8 +7,7 @@ use super::Accounts;
 use super::account::Record;
 use super::activity::{Act, Event, Subject};
 use super::error::Error;
-use super::factor::Code;
-use super::login::{LoggedIn, Login};
+use super::login::{LoggedIn, Login, Proof};
 use super::mail::{self, About, Mail};
 use super::method::Method;
 use super::session::{self, Client, Token};
@@ -86,36 +85,29 @@ impl Accounts {
         }))
     }
 
-    /// Answers a challenge with a code.
-    pub async fn answer(&self, token: &str, method: Method, text: &str, client: &Client) -> Result<Login, Error> {
+    /// Answers a challenge with a code or a passkey.
+    pub async fn answer(&self, token: &str, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
         let digest = session::digest(token);
         let (pending, _) = store::again(|| async { self.pending(&mut self.begin(), &digest).await }).await?;
         self.attempts.code(pending.account)?;
-        let answered = store::again(|| self.try_answer(&digest, (method, text), client)).await?;
-        answered.ok_or(Error::BadCode)
+        let answered = store::again(|| self.try_answer(&digest, proof, client)).await?;
+        answered.ok_or(proof.refusal())
     }
 
-    /// A session where the code is right. What is wrong is counted, so that is committed as well.
-    async fn try_answer(
-        &self,
-        digest: &[u8; 32],
-        (method, text): (Method, &str),
-        client: &Client,
-    ) -> Result<Option<Login>, Error> {
+    /// A session where the answer is right. What is wrong is counted, so that is committed as well.
+    async fn try_answer(&self, digest: &[u8; 32], proof: Proof<'_>, client: &Client) -> Result<Option<Login>, Error> {
         let mut work = self.begin();
         let (mut pending, record) = self.pending(&mut work, digest).await?;
         let account = &record.account;
         let mut factors = self.factors(&mut work, account.id).await?;
-        let code = Code {
-            account: account.id,
-            method,
-            text,
-            now_ms: self.clock.now_ms(),
-        };
+        let method = proof.method();
         let is_right = pending.methods.contains(&method)
-            && match method {
-                Method::Email => pending.mailed == Some(session::digest(text.trim())),
-                _ => factors.take(&self.secrets.seeds, &code)?,
+            && match proof {
+                Proof::Code(Method::Email, text) => pending.mailed == Some(session::digest(text.trim())),
+                proof => {
+                    self.take(&mut work, digest, (account.id, &mut factors), proof, client)
+                        .await?
+                }
             };
         if !is_right {
             pending.wrong += 1;
@@ -144,6 +136,17 @@ impl Accounts {
         let record: Option<Record> = work.read(&keys::record(pending.account)).await?;
         let record = record.filter(|record| !record.account.is_locked && record.password == pending.password);
         Ok((pending, record.ok_or(Error::ChallengeSpent)?))
+    }
+
+    /// The account whose login waits for a passkey.
+    pub(super) async fn waiting(&self, work: &mut Work, digest: &[u8; 32]) -> Result<Uuid, Error> {
+        let (pending, record) = self.pending(work, digest).await?;
+        match pending.methods.contains(&Method::Passkey) {
+            true => Ok(record.account.id),
+            false => Err(Error::Conflict(
+                "this login goes on with no passkey: use one of its `methods`",
+            )),
+        }
     }
 
     fn write_challenge(&self, work: &mut Work, digest: &[u8; 32], pending: &Pending) -> Result<(), Error> {

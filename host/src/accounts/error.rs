@@ -13,6 +13,18 @@ pub enum Error {
     /// The code of a second factor is wrong, or was used before.
     #[error("the code is wrong or was used before")]
     BadCode,
+    /// A passkey is not one of the account's, or what it has signed is not what was asked for: nobody is told which.
+    #[error("the passkey is not known here, or its answer is not to what was asked")]
+    BadPasskey,
+    /// What a passkey was asked with is used up, too old, or somebody else's.
+    #[error("these options were used already or are too old; ask for new ones")]
+    CeremonySpent,
+    /// There is nothing that passkeys could be bound to.
+    #[error(
+        "passkeys are bound to a name: set `public_url` under [server] to the https address that people use, \
+         or to http://localhost on this machine itself"
+    )]
+    PasskeysUnavailable,
     /// A login that waited for a second factor waits no more.
     #[error("this login waits no more; begin again with the password")]
     ChallengeSpent,
@@ -62,7 +74,9 @@ pub enum Error {
     #[error("the account is linked to too many identities: remove one first")]
     TooManyIdentities,
     /// Nobody could log in to the account any more.
-    #[error("this is the last way to log in to the account: set a password or link another identity first")]
+    #[error(
+        "this is the last way to log in to the account: set a password, add a passkey or link another identity first"
+    )]
     LastWayIn,
     /// Too many passwords wait for being checked.
     #[error("too many passwords wait for being checked")]

@@ -1,4 +1,4 @@
-//! What an account has beside its password: a generator of one-time codes (TOTP, RFC 6238) and recovery codes.
+//! What an account has beside its password: a generator of one-time codes (TOTP, RFC 6238), recovery codes, and passkeys.
 
 use data_encoding::BASE32_NOPAD;
 use qrcode::QrCode;
@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret};
 use uuid::Uuid;
 
+use super::account::Record;
 use super::activity::{Act, Event};
 use super::audit::By;
 use super::error::Error;
+use super::login::Proof;
 use super::mail::About;
 use super::method::Method;
+use super::passkeys::Passkey;
 use super::sealing::{Sealed, SeedKeys};
 use super::session::{self, Client};
 use super::store::{self, Work};
@@ -39,6 +42,8 @@ pub(super) struct Factors {
     pub(super) offered: Option<Sealed>,
     /// Digests of recovery codes that were not used yet.
     pub(super) recovery: Vec<[u8; 32]>,
+    #[serde(default)]
+    pub(super) passkeys: Vec<Passkey>,
 }
 
 /// A generator of codes.
@@ -63,18 +68,34 @@ pub struct Offer {
 impl Factors {
     /// Whether a login needs more than a password.
     pub(super) fn is_on(&self) -> bool {
-        self.totp.is_some()
+        self.totp.is_some() || !self.passkeys.is_empty()
     }
 
     /// What a login can go on with.
     pub(super) fn methods(&self) -> Vec<Method> {
+        let passkey = self.passkeys.first().map(|_| Method::Passkey);
         let totp = self.totp.as_ref().map(|_| Method::Totp);
         let recovery = (!self.recovery.is_empty()).then_some(Method::Recovery);
-        totp.into_iter().chain(recovery).collect()
+        passkey.into_iter().chain(totp).chain(recovery).collect()
+    }
+
+    /// What follows from one second factor less: recovery codes stand in for nothing once there is none, and a short password
+    /// keeps the last one.
+    pub(super) fn check_removed(&mut self, record: &Record) -> Result<(), Error> {
+        if self.is_on() {
+            return Ok(());
+        }
+        if record.is_short {
+            return Err(Error::Conflict(
+                "the password is too short for one without a second factor: set a longer one first",
+            ));
+        }
+        self.recovery.clear();
+        Ok(())
     }
 
     /// Takes a code, so that it is never taken again. Whether it was one.
-    pub(super) fn take(&mut self, keys: &SeedKeys, code: &Code<'_>) -> Result<bool, Error> {
+    fn take(&mut self, keys: &SeedKeys, code: &Code<'_>) -> Result<bool, Error> {
         match code.method {
             Method::Totp => self.take_totp(keys, code),
             Method::Recovery => Ok(self.take_recovery(code.text)),
@@ -106,7 +127,7 @@ impl Factors {
     }
 
     /// Replaces the recovery codes.
-    fn renew_recovery(&mut self) -> Result<Vec<String>, Error> {
+    pub(super) fn renew_recovery(&mut self) -> Result<Vec<String>, Error> {
         let mut codes = Vec::with_capacity(RECOVERY_CODES);
         self.recovery.clear();
         for _ in 0..RECOVERY_CODES {
@@ -125,11 +146,11 @@ impl Factors {
 }
 
 /// A code that somebody has typed.
-pub(super) struct Code<'c> {
-    pub(super) account: Uuid,
-    pub(super) method: Method,
-    pub(super) text: &'c str,
-    pub(super) now_ms: u64,
+struct Code<'c> {
+    account: Uuid,
+    method: Method,
+    text: &'c str,
+    now_ms: u64,
 }
 
 /// Codes of six digits every thirty seconds over SHA-1: what all the apps understand.
@@ -225,14 +246,7 @@ impl Accounts {
             if factors.totp.take().is_none() {
                 return Err(Error::NotFound);
             }
-            if !factors.is_on() {
-                if record.is_short {
-                    return Err(Error::Conflict(
-                        "the password is too short for one without a second factor: set a longer one first",
-                    ));
-                }
-                factors.recovery.clear();
-            }
+            factors.check_removed(&record)?;
             work.write(keys::factors(identity.account.id), &factors, None)?;
             self.tell_changed(&mut work, identity, Act::FactorRemoved, client)
                 .await?;
@@ -319,13 +333,47 @@ impl Accounts {
         Ok((last, count))
     }
 
+    /// Takes a code, or the answer of a passkey to what was asked under a token, so that neither is taken again. Whether it was
+    /// right; what was used up goes with the commit all the same.
+    pub(super) async fn take(
+        &self,
+        work: &mut Work,
+        digest: &[u8; 32],
+        (account, factors): (Uuid, &mut Factors),
+        proof: Proof<'_>,
+        client: &Client,
+    ) -> Result<bool, Error> {
+        match proof {
+            Proof::Password(_) => Ok(false),
+            Proof::Code(method, text) => {
+                let code = Code {
+                    account,
+                    method,
+                    text,
+                    now_ms: self.clock.now_ms(),
+                };
+                factors.take(&self.secrets.seeds, &code)
+            }
+            Proof::Passkey(answer) => {
+                self.take_passkey(work, digest, (account, factors), answer, client)
+                    .await
+            }
+        }
+    }
+
     /// The second factors of an account.
     pub(super) async fn factors(&self, work: &mut Work, account: Uuid) -> Result<Factors, Error> {
         Ok(work.read(&keys::factors(account)).await?.unwrap_or_default())
     }
 
     /// Notes that the account's owner has changed how it is proved who they are, and tells them.
-    async fn tell_changed(&self, work: &mut Work, identity: &Identity, act: Act, client: &Client) -> Result<(), Error> {
+    pub(super) async fn tell_changed(
+        &self,
+        work: &mut Work,
+        identity: &Identity,
+        act: Act,
+        client: &Client,
+    ) -> Result<(), Error> {
         let account = &identity.account;
         let event = Event::new(act, None, true, client, self.clock.now_ms());
         self.note(work, account.id, &event)?;

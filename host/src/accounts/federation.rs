@@ -151,7 +151,8 @@ impl Accounts {
             let record = self.acting_recently(&mut work, identity).await?;
             let linked = self.identities_of(&mut work, account).await?;
             let found = linked.iter().find(|linked| linked.id == id).ok_or(Error::NotFound)?;
-            if record.password.is_none() && linked.len() == 1 {
+            let is_other_way = record.password.is_some() || linked.len() > 1;
+            if !is_other_way && self.factors(&mut work, account).await?.passkeys.is_empty() {
                 return Err(Error::LastWayIn);
             }
             work.delete(keys::identity(&digest_of(&found.issuer, &found.subject)));
@@ -192,7 +193,7 @@ impl Accounts {
         self.tell(work, account, About::IdentityChanged, Some(link)).await
     }
 
-    async fn identities_of(&self, work: &mut Work, account: Uuid) -> Result<Vec<FederatedIdentity>, Error> {
+    pub(super) async fn identities_of(&self, work: &mut Work, account: Uuid) -> Result<Vec<FederatedIdentity>, Error> {
         let rows = work
             .scan(&keys::identities_of(account), None, MAX_IDENTITIES + 1)
             .await?;

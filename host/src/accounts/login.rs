@@ -9,9 +9,9 @@ use super::activity::{Act, Event, Subject};
 use super::address::Address;
 use super::challenge::Challenge;
 use super::error::Error;
-use super::factor::Code;
 use super::hashing::Verified;
 use super::method::Method;
+use super::passkeys::PasskeyAnswer;
 use super::session::{Client, Session, Token};
 use super::store::{self, Work};
 use super::{Accounts, Identity};
@@ -44,6 +44,27 @@ pub enum Proof<'p> {
     Password(&'p str),
     /// A code of the second factor.
     Code(Method, &'p str),
+    /// What a browser answers with a passkey.
+    Passkey(&'p PasskeyAnswer),
+}
+
+impl Proof<'_> {
+    pub(super) fn method(self) -> Method {
+        match self {
+            Self::Password(_) => Method::Password,
+            Self::Code(method, _) => method,
+            Self::Passkey(_) => Method::Passkey,
+        }
+    }
+
+    /// What is said of a wrong one.
+    pub(super) fn refusal(self) -> Error {
+        match self {
+            Self::Password(_) => Error::BadCredentials,
+            Self::Code(..) => Error::BadCode,
+            Self::Passkey(_) => Error::BadPasskey,
+        }
+    }
 }
 
 impl Accounts {
@@ -112,24 +133,17 @@ impl Accounts {
         self.attempts.login(known.account.id, client, true)?;
         let verified = match proof {
             Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,
-            Proof::Code(..) => self.attempts.code(known.account.id).map(|()| true)?,
+            Proof::Code(..) | Proof::Passkey(_) => self.attempts.code(known.account.id).map(|()| true)?,
         };
         let login = match verified {
             true => store::again(|| self.prove(identity, &known, proof, client)).await?,
             false => None,
         };
-        let method = match proof {
-            Proof::Password(_) => Method::Password,
-            Proof::Code(method, _) => method,
-        };
         if login.is_none() {
-            self.note_failure(&subject, (Act::Reauthentication, method), client)
+            self.note_failure(&subject, (Act::Reauthentication, proof.method()), client)
                 .await?;
         }
-        login.ok_or(match proof {
-            Proof::Password(_) => Error::BadCredentials,
-            Proof::Code(..) => Error::BadCode,
-        })
+        login.ok_or(proof.refusal())
     }
 
     async fn prove(
@@ -143,27 +157,23 @@ impl Accounts {
         let (record, digest, mut session) = self.acting(&mut work, identity).await?;
         let account = record.account;
         let now_ms = self.clock.now_ms();
-        let method = match proof {
+        match proof {
             Proof::Password(_) if record.password != known.password => return Ok(None),
-            Proof::Password(_) => Method::Password,
-            Proof::Code(method, text) => {
+            Proof::Password(_) => {}
+            proof => {
                 let mut factors = self.factors(&mut work, account.id).await?;
-                let code = Code {
-                    account: account.id,
-                    method,
-                    text,
-                    now_ms,
-                };
-                if !factors.take(&self.secrets.seeds, &code)? {
+                let taken = self.take(&mut work, &digest, (account.id, &mut factors), proof, client);
+                if !taken.await? {
+                    // What a passkey was asked with is used up all the same.
+                    work.commit().await?;
                     return Ok(None);
                 }
                 work.write(keys::factors(account.id), &factors, None)?;
-                method
             }
-        };
+        }
         session.proved_ms = now_ms;
         let token = self.renew_token(&mut work, &digest, &session)?;
-        let event = Event::new(Act::Reauthentication, Some(method), true, client, now_ms);
+        let event = Event::new(Act::Reauthentication, Some(proof.method()), true, client, now_ms);
         self.note(&mut work, account.id, &event)?;
         work.commit().await?;
         Ok(Some(Login {
@@ -181,10 +191,7 @@ impl Accounts {
         store::again(|| async {
             let mut work = self.begin();
             // Much may have happened while the password was sent and hashed.
-            let (mut record, digest, session) = self.acting(&mut work, identity).await?;
-            if !session.is_recent(self.clock.now_ms(), &self.config.sessions) {
-                return Err(Error::NotRecent);
-            }
+            let (mut record, digest, session) = self.recent_session(&mut work, identity).await?;
             self.put_password(&mut work, &mut record, &hash).await?;
             let done = (Act::PasswordChanged, Some(session.id));
             self.set_password(&mut work, &record, done, client).await?;
@@ -200,7 +207,11 @@ impl Accounts {
     }
 
     /// The account and the session of one who acts, as they are now: whoever holds the session may have lost it.
-    async fn acting(&self, work: &mut Work, identity: &Identity) -> Result<(Record, [u8; 32], Session), Error> {
+    pub(super) async fn acting(
+        &self,
+        work: &mut Work,
+        identity: &Identity,
+    ) -> Result<(Record, [u8; 32], Session), Error> {
         self.acting_through(work, identity.account.id, identity.session.id)
             .await
     }
@@ -220,13 +231,22 @@ impl Accounts {
         Ok((record.ok_or(Error::SessionEnded)?, digest, session))
     }
 
-    /// The account of one who acts and has proved a short while ago who they are.
-    pub(super) async fn acting_recently(&self, work: &mut Work, identity: &Identity) -> Result<Record, Error> {
-        let (record, _, session) = self.acting(work, identity).await?;
+    /// The same of one who has proved a short while ago who they are.
+    pub(super) async fn recent_session(
+        &self,
+        work: &mut Work,
+        identity: &Identity,
+    ) -> Result<(Record, [u8; 32], Session), Error> {
+        let (record, digest, session) = self.acting(work, identity).await?;
         match session.is_recent(self.clock.now_ms(), &self.config.sessions) {
-            true => Ok(record),
+            true => Ok((record, digest, session)),
             false => Err(Error::NotRecent),
         }
+    }
+
+    /// The account alone.
+    pub(super) async fn acting_recently(&self, work: &mut Work, identity: &Identity) -> Result<Record, Error> {
+        Ok(self.recent_session(work, identity).await?.0)
     }
 
     /// Checks that it was proved a short while ago who acts.

@@ -16,6 +16,7 @@ mod login;
 mod mail;
 mod manage;
 mod method;
+mod passkeys;
 mod password;
 mod register;
 mod sealing;
@@ -45,6 +46,7 @@ pub use login::{LoggedIn, Login, Proof};
 pub use mail::{About, Link, MAIL, Mail};
 pub use manage::{Change, MAX_PAGE, NewAccount};
 pub use method::Method;
+pub use passkeys::{Added, NewPasskey, Passkey, PasskeyAnswer};
 pub use sealing::SeedKeys;
 pub use session::{Client, Session, Token};
 pub use token::{ApiToken, MAX_DAYS, NewToken};
@@ -54,6 +56,7 @@ use crate::storage::clock::Clock;
 use crate::storage::engine::Engine;
 use attempts::Attempts;
 use hashing::Hasher;
+use passkeys::RelyingParty;
 use store::Work;
 
 /// The accounts of a store.
@@ -63,6 +66,8 @@ pub struct Accounts {
     config: config::Accounts,
     hasher: Hasher,
     attempts: Attempts,
+    /// What passkeys are bound to, where that is known.
+    relying_party: Option<RelyingParty>,
     secrets: Secrets,
 }
 
@@ -74,6 +79,8 @@ pub struct Secrets {
     pub receipts: ReceiptKey,
     /// What people know this host as: in their apps for codes.
     pub name: String,
+    /// Where people reach it: what passkeys are bound to.
+    pub public_url: Option<String>,
 }
 
 /// An account and the session through which it acts.
@@ -93,11 +100,13 @@ impl Accounts {
         config: config::Accounts,
         secrets: Secrets,
     ) -> Result<Self, String> {
+        let public_url = secrets.public_url.as_deref();
         Ok(Self {
             engine,
             clock,
             hasher: Hasher::new(&config.hashing)?,
             attempts: Attempts::new(&config.attempts),
+            relying_party: public_url.and_then(|url| RelyingParty::new(url, &secrets.name)),
             secrets,
             config,
         })

@@ -19,6 +19,8 @@ const SESSION: &str = "pcs_";
 const LINK: &str = "pcl_";
 /// The same for that of a login that waits for a second factor.
 const CHALLENGE: &str = "pcc_";
+/// The same for that of a login with a passkey.
+const CEREMONY: &str = "pck_";
 /// The same for that of a program.
 pub(super) const API: &str = "pca_";
 /// The random bytes of a token.
@@ -86,6 +88,11 @@ impl Token {
     /// One of a login that waits for a second factor.
     pub(super) fn of_challenge() -> Result<Self, Error> {
         Self::random(CHALLENGE)
+    }
+
+    /// One of a login with a passkey.
+    pub(super) fn of_ceremony() -> Result<Self, Error> {
+        Self::random(CEREMONY)
     }
 
     /// One of a program.

@@ -32,6 +32,7 @@ pub(super) fn load(config: &Config, data: &DataDirectory) -> Result<Secrets, Sta
         seeds: SeedKeys::parse(&text).map_err(about)?,
         receipts: receipts(data).map_err(|reason| StartError::Accounts(format!("receipt-key: {reason}")))?,
         name: second_factor.issuer.as_deref().or(host).unwrap_or(NAME).to_owned(),
+        public_url: config.server.public_url.clone(),
     })
 }
 

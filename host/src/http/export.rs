@@ -14,7 +14,7 @@ use zip::write::SimpleFileOptions;
 
 use super::body::Chunks;
 use super::problem::Problem;
-use super::routes::auth::{account as account_routes, list, tokens};
+use super::routes::auth::{account as account_routes, list, passkeys, tokens};
 use super::routes::oidc::list as identities;
 use super::{Http, render, routes};
 use crate::accounts::{Account, MAX_EVENTS};
@@ -73,6 +73,7 @@ pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Pr
         ("account.json", routes::auth::account(account)),
         ("sessions.json", sessions),
         ("tokens.json", json!({ "items": held })),
+        ("passkeys.json", passkeys::list(&accounts.passkeys(account.id).await?)),
         ("identities.json", identities(&accounts.identities(account.id).await?)),
     ] {
         archive = blocking(move || {

@@ -16,6 +16,7 @@ fn accounts() -> Arc<Accounts> {
         seeds: SeedKeys::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap(),
         receipts: ReceiptKey::read(&ReceiptKey::generate().unwrap()).unwrap(),
         name: "Portcullis".to_owned(),
+        public_url: None,
     };
     Arc::new(Accounts::new(engine, Arc::new(SystemClock), config, secrets).unwrap())
 }

@@ -6,7 +6,7 @@ use hyper::{Method, Response};
 use super::body::Body;
 use super::problem::Problem;
 use super::request::Request;
-use super::routes::auth::{account, login, registration, second_factor, tokens};
+use super::routes::auth::{account, login, passkeys, registration, second_factor, tokens};
 use super::routes::{accounts, admin, audit, health, import, oidc, outbox, pages};
 use super::{Http, batch, handle};
 
@@ -37,8 +37,11 @@ pub(super) enum Route<'p> {
     ResetPassword,
     Login,
     LoginVerify,
+    LoginPasskey,
+    LoginPasskeyOptions,
     Logout,
     Reauthenticate,
+    ReauthenticateOptions,
     Me,
     ExportMe,
     ReceiptKey,
@@ -49,6 +52,9 @@ pub(super) enum Route<'p> {
     Totp,
     TotpConfirm,
     RecoveryCodes,
+    Passkeys,
+    PasskeyOptions,
+    Passkey { id: &'p str },
     Tokens,
     Token { id: &'p str },
     Providers,
@@ -109,8 +115,11 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
         (Surface::Api, ["auth", "password", "reset"]) => Ok(Route::ResetPassword),
         (Surface::Api, ["auth", "login"]) => Ok(Route::Login),
         (Surface::Api, ["auth", "login", "verify"]) => Ok(Route::LoginVerify),
+        (Surface::Api, ["auth", "login", "passkey"]) => Ok(Route::LoginPasskey),
+        (Surface::Api, ["auth", "login", "passkey", "options"]) => Ok(Route::LoginPasskeyOptions),
         (Surface::Api, ["auth", "logout"]) => Ok(Route::Logout),
         (Surface::Api, ["auth", "reauthenticate"]) => Ok(Route::Reauthenticate),
+        (Surface::Api, ["auth", "reauthenticate", "options"]) => Ok(Route::ReauthenticateOptions),
         (Surface::Api, ["auth", "me"]) => Ok(Route::Me),
         (Surface::Api, ["auth", "me", "export"]) => Ok(Route::ExportMe),
         (Surface::Api, ["auth", "receipt-key"]) => Ok(Route::ReceiptKey),
@@ -122,6 +131,9 @@ pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
         (Surface::Api, ["auth", "totp"]) => Ok(Route::Totp),
         (Surface::Api, ["auth", "totp", "confirm"]) => Ok(Route::TotpConfirm),
         (Surface::Api, ["auth", "recovery-codes"]) => Ok(Route::RecoveryCodes),
+        (Surface::Api, ["auth", "passkeys"]) => Ok(Route::Passkeys),
+        (Surface::Api, ["auth", "passkeys", "options"]) => Ok(Route::PasskeyOptions),
+        (Surface::Api, ["auth", "passkeys", id]) if !id.is_empty() => Ok(Route::Passkey { id }),
         (Surface::Api, ["auth", "tokens"]) => Ok(Route::Tokens),
         (Surface::Api, ["auth", "tokens", id]) if !id.is_empty() => Ok(Route::Token { id }),
 
@@ -187,7 +199,8 @@ impl Route<'_> {
             Self::Batch | Self::Reload | Self::Import { .. } => "POST, OPTIONS",
             Self::Register | Self::VerifyEmail | Self::ForgotPassword | Self::ResetPassword => "POST, OPTIONS",
             Self::Login | Self::LoginVerify | Self::Logout | Self::Reauthenticate | Self::Password => "POST, OPTIONS",
-            Self::TotpConfirm | Self::RecoveryCodes => "POST, OPTIONS",
+            Self::TotpConfirm | Self::RecoveryCodes | Self::PasskeyOptions => "POST, OPTIONS",
+            Self::LoginPasskey | Self::LoginPasskeyOptions | Self::ReauthenticateOptions => "POST, OPTIONS",
             Self::Totp => "POST, DELETE, OPTIONS",
             Self::Retry { .. } => "POST, OPTIONS",
             Self::Outbox | Self::Providers => "GET, HEAD, OPTIONS",
@@ -195,10 +208,10 @@ impl Route<'_> {
             Self::FederatedIdentity { .. } => "DELETE, OPTIONS",
             Self::VerifyPage | Self::ResetPage => "GET, HEAD, POST, OPTIONS",
             Self::EndSessionPage | Self::SetupPage => "GET, HEAD, POST, OPTIONS",
-            Self::Collection { .. } | Self::Accounts | Self::Tokens => "GET, HEAD, POST, OPTIONS",
+            Self::Collection { .. } | Self::Accounts | Self::Tokens | Self::Passkeys => "GET, HEAD, POST, OPTIONS",
             Self::Sessions | Self::SessionsOf { .. } => "GET, HEAD, DELETE, OPTIONS",
             Self::Session { .. } | Self::Token { .. } | Self::DeadLetter { .. } => "DELETE, OPTIONS",
-            Self::FactorsOf { .. } => "DELETE, OPTIONS",
+            Self::FactorsOf { .. } | Self::Passkey { .. } => "DELETE, OPTIONS",
             Self::Account { .. } => "GET, HEAD, PATCH, DELETE, OPTIONS",
             Self::Document { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
         }
@@ -246,8 +259,11 @@ pub(super) async fn serve(
         Route::ResetPassword => registration::reset(http, request, body).await,
         Route::Login => login::login(http, request, body).await,
         Route::LoginVerify => login::verify(http, request, body).await,
+        Route::LoginPasskey => passkeys::login(http, request, body).await,
+        Route::LoginPasskeyOptions => passkeys::login_options(http, request, body).await,
         Route::Logout => login::logout(http, request).await,
         Route::Reauthenticate => login::reauthenticate(http, request, body).await,
+        Route::ReauthenticateOptions => passkeys::reauthenticate_options(http, request).await,
         Route::Me => account::me(http, request).await,
         Route::ExportMe => account::export(http, request).await,
         Route::ReceiptKey => account::receipt_key(http, request).await,
@@ -258,6 +274,9 @@ pub(super) async fn serve(
         Route::Totp => second_factor::totp(http, request).await,
         Route::TotpConfirm => second_factor::confirm(http, request, body).await,
         Route::RecoveryCodes => second_factor::recovery_codes(http, request).await,
+        Route::Passkeys => passkeys::passkeys(http, request, body).await,
+        Route::PasskeyOptions => passkeys::options(http, request).await,
+        Route::Passkey { id } => passkeys::remove(http, id, request).await,
         Route::Tokens => tokens::tokens(http, request, body).await,
         Route::Token { id } => tokens::end(http, id, request).await,
         Route::Providers => oidc::providers(http, request).await,

@@ -91,6 +91,13 @@ const fn everywhere(surface: Surface, path: &'static str) -> Row {
 
 use Rule::{Anyone, Each, Own, Public, Recent, Session};
 
+/// What a browser answers with a passkey, but nothing is signed.
+const PASSKEY_ANSWER: &str = r#"{"challenge": "pck_none", "credential": {"type": "public-key", "id": "AA", "rawId": "AA",
+    "response": {"authenticatorData": "AA", "clientDataJSON": "AA", "signature": "AA"}}}"#;
+/// What a browser makes, but empty.
+const NEW_PASSKEY: &str = r#"{"credential": {"type": "public-key", "id": "AA", "rawId": "AA",
+    "response": {"attestationObject": "AA", "clientDataJSON": "AA"}}}"#;
+
 /// Every route. The host's products have the access words
 /// `{ list = "anyone", read = "member", create = "member", update = "owner", delete = "role:editor" }`, and the program may
 /// read.
@@ -169,6 +176,9 @@ pub(crate) static TABLE: &[Row] = &[
         r#"{"challenge": "pcc_none", "method": "totp", "code": "000000"}"#,
         Public(410),
     ),
+    // The host has no public URL here, so there are no passkeys: tests/peers has one.
+    api("POST", "/auth/login/passkey/options", "{}", Public(503)),
+    api("POST", "/auth/login/passkey", PASSKEY_ANSWER, Public(503)),
     api("GET", "/auth/receipt-key", "", Public(200)),
     api("GET", "/account/verify?token=pcl_none", "", Public(200)),
     api("POST", "/account/verify", "token=pcl_none", Public(410)),
@@ -197,6 +207,7 @@ pub(crate) static TABLE: &[Row] = &[
         r#"{"password": "plover quartz ninety lamp"}"#,
         Session(200),
     ),
+    api("POST", "/auth/reauthenticate/options", "{}", Session(503)),
     api("GET", "/auth/sessions", "", Session(200)),
     api("DELETE", "/auth/sessions", "", Session(204)),
     api("DELETE", "/auth/sessions/{session}", "", Own(204)),
@@ -220,6 +231,10 @@ pub(crate) static TABLE: &[Row] = &[
     api("POST", "/auth/totp/confirm", r#"{"code": "000000"}"#, Recent(409)),
     api("DELETE", "/auth/totp", "", Recent(404)),
     api("POST", "/auth/recovery-codes", "{}", Recent(409)),
+    api("GET", "/auth/passkeys", "", Session(200)),
+    api("POST", "/auth/passkeys/options", "{}", Recent(503)),
+    api("POST", "/auth/passkeys", NEW_PASSKEY, Recent(503)),
+    api("DELETE", "/auth/passkeys/{nothing}", "", Recent(404)),
     // No provider is configured here: tests/peers has one.
     api("GET", "/auth/oidc", "", Public(200)),
     api("GET", "/auth/oidc/{nothing}", "", Public(404)),

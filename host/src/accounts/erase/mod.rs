@@ -59,6 +59,7 @@ enum Stage {
     Dead,
     Links,
     Challenges,
+    Ceremonies,
     SignIns,
     Activity,
     Account,
@@ -73,7 +74,8 @@ impl Stage {
             Self::Waiting => Self::Dead,
             Self::Dead => Self::Links,
             Self::Links => Self::Challenges,
-            Self::Challenges => Self::SignIns,
+            Self::Challenges => Self::Ceremonies,
+            Self::Ceremonies => Self::SignIns,
             Self::SignIns => Self::Activity,
             Self::Activity => Self::Account,
             Self::Account => return None,
@@ -94,7 +96,7 @@ pub struct Removed {
     pub kept_answers: u64,
     /// Mails and other entries of the outbox.
     pub outbox_entries: u64,
-    /// Links in mails, and logins that waited for a second factor.
+    /// Links in mails, and logins that waited for a second factor, a passkey or a provider.
     pub links: u64,
     /// Entries of the activity.
     pub activity: u64,

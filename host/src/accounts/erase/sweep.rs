@@ -43,6 +43,7 @@ impl Accounts {
             Stage::Dead => remove_matching(work, erasure, &outbox::all_dead(), Counted::Outbox).await,
             Stage::Links => remove_matching(work, erasure, &keys::links(), Counted::Links).await,
             Stage::Challenges => remove_matching(work, erasure, &keys::challenges(), Counted::Links).await,
+            Stage::Ceremonies => remove_matching(work, erasure, &keys::ceremonies(), Counted::Links).await,
             Stage::SignIns => remove_matching(work, erasure, &keys::flows(), Counted::Links).await,
             Stage::Activity => {
                 let removed = remove(work, &keys::events(account)).await?;

@@ -2,6 +2,7 @@
 
 mod erase;
 mod federation;
+mod passkeys;
 mod second_factor;
 mod tokens;
 
@@ -21,6 +22,7 @@ fn secrets(seed_keys: &str) -> Secrets {
         seeds: SeedKeys::parse(seed_keys).unwrap(),
         receipts: ReceiptKey::read(&ReceiptKey::generate().unwrap()).unwrap(),
         name: "shop.example.org".to_owned(),
+        public_url: Some("https://shop.example.org".to_owned()),
     }
 }
 

@@ -74,7 +74,7 @@ impl Guarded {
         let token = challenge.token.reveal();
         self.fixture
             .accounts
-            .answer(token, method, text, &Client::default())
+            .answer(token, Proof::Code(method, text), &Client::default())
             .await
     }
 
@@ -268,7 +268,7 @@ async fn codes_by_mail_are_asked_for_only_where_the_operator_wants_them_and_neve
         let token = challenge.token.reveal();
         fixture
             .accounts
-            .answer(token, Method::Email, text, &Client::default())
+            .answer(token, Proof::Code(Method::Email, text), &Client::default())
             .await
     };
     assert_eq!(answer("00000000").await.err(), Some(Error::BadCode));

@@ -156,6 +156,12 @@ impl From<accounts::Error> for Problem {
                 .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             accounts::Error::BadCode => Self::new(StatusCode::UNAUTHORIZED, "bad_code", detail)
                 .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            accounts::Error::BadPasskey => Self::new(StatusCode::UNAUTHORIZED, "bad_passkey", detail)
+                .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            accounts::Error::CeremonySpent => Self::new(StatusCode::GONE, "options_spent", detail),
+            accounts::Error::PasskeysUnavailable => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "passkeys_unavailable", detail)
+            }
             accounts::Error::ChallengeSpent => Self::new(StatusCode::GONE, "challenge_spent", detail),
             accounts::Error::TooManyAttempts { retry_after_s } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)

@@ -6,6 +6,7 @@
 //! | `c` | logins that wait for a second factor | SHA-256 digest of the token (32 bytes) |
 //! | `e` | whose an e-mail address is | the address, normalised |
 //! | `f` | second factors | account (16 bytes) |
+//! | `g` | passkeys that are asked for, or made, at this moment | SHA-256 digest of a token (32 bytes) |
 //! | `h` | sign-ins that are under way at a provider | SHA-256 digest of the state (32 bytes) |
 //! | `i` | whether there was an administrator | nothing |
 //! | `j` | the identities of an account | account (16 bytes), identity (16 bytes) |
@@ -179,6 +180,16 @@ pub fn flow(digest: &[u8; 32]) -> Key {
 /// All sign-ins that are under way at a provider.
 pub fn flows() -> Range {
     prefix_range(key(ACCOUNT, &[b"h"]))
+}
+
+/// A passkey that is asked for, or made, at this moment, under the digest of the token that the answer comes with.
+pub fn ceremony(digest: &[u8; 32]) -> Key {
+    key(ACCOUNT, &[b"g", digest])
+}
+
+/// All passkeys that are asked for, or made, at this moment.
+pub fn ceremonies() -> Range {
+    prefix_range(key(ACCOUNT, &[b"g"]))
 }
 
 /// Whose an identity at a provider is, under the digest of issuer and subject.

@@ -4,10 +4,10 @@ use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::SET_COOKIE;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Carrier, client, identity, session};
-use crate::accounts::{LoggedIn, Method, Proof};
+use crate::accounts::{LoggedIn, Method, PasskeyAnswer, Proof};
 use crate::capabilities::model::Violation;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
@@ -28,7 +28,8 @@ struct Credentials {
 struct Answer {
     challenge: String,
     method: Method,
-    code: String,
+    code: Option<String>,
+    credential: Option<Value>,
     #[serde(default)]
     session: Carrier,
 }
@@ -39,6 +40,7 @@ struct Proofs {
     password: Option<String>,
     method: Option<Method>,
     code: Option<String>,
+    passkey: Option<Value>,
 }
 
 /// `POST /auth/login`
@@ -76,11 +78,27 @@ pub(in crate::http) async fn verify(
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
     let given: Answer = call::form(http, request, body).await?;
-    let login = http
-        .accounts
-        .answer(&given.challenge, given.method, &given.code, &client(request))
-        .await?;
+    let passkey = passkey(given.credential.as_ref(), "/credential")?;
+    let proof = match (given.method, &given.code, &passkey) {
+        (Method::Passkey, None, Some(answer)) => Proof::Passkey(answer),
+        (Method::Passkey, ..) => return Err(misunderstood("give `credential` with the method `passkey`")),
+        (method, Some(code), None) => Proof::Code(method, code),
+        _ => return Err(misunderstood("give `code` with this method")),
+    };
+    let login = http.accounts.answer(&given.challenge, proof, &client(request)).await?;
     session(http, request, &login, given.session).await
+}
+
+fn passkey(given: Option<&Value>, pointer: &str) -> Result<Option<PasskeyAnswer>, Problem> {
+    let answer = given.map(|given| PasskeyAnswer::read(given, pointer)).transpose();
+    answer.map_err(Problem::from)
+}
+
+fn misunderstood(message: &str) -> Problem {
+    Problem::invalid(vec![Violation {
+        pointer: String::new(),
+        message: message.to_owned(),
+    }])
 }
 
 /// `POST /auth/logout`
@@ -103,13 +121,15 @@ pub(in crate::http) async fn reauthenticate(
 ) -> Result<Response<Body>, Problem> {
     let identity = identity(http, request).await?;
     let given: Proofs = call::form(http, request, body).await?;
-    let proof = match (&given.password, &given.code) {
-        (Some(password), None) => Proof::Password(password),
-        (None, Some(code)) => Proof::Code(given.method.unwrap_or(Method::Totp), code),
+    let passkey = passkey(given.passkey.as_ref(), "/passkey")?;
+    let proof = match (&given.password, &given.code, &passkey) {
+        (Some(password), None, None) => Proof::Password(password),
+        (None, Some(code), None) => Proof::Code(given.method.unwrap_or(Method::Totp), code),
+        (None, None, Some(answer)) => Proof::Passkey(answer),
         _ => {
-            let message = "give either `password`, or `code` with its `method`".to_owned();
-            let pointer = String::new();
-            return Err(Problem::invalid(vec![Violation { pointer, message }]));
+            return Err(misunderstood(
+                "give either `password`, or `code` with its `method`, or `passkey`",
+            ));
         }
     };
     let login = http.accounts.reauthenticate(&identity, proof, &client(request)).await?;

@@ -2,6 +2,7 @@
 
 pub(in crate::http) mod account;
 pub(in crate::http) mod login;
+pub(in crate::http) mod passkeys;
 pub(in crate::http) mod registration;
 pub(in crate::http) mod second_factor;
 pub(in crate::http) mod tokens;
