@@ -19,6 +19,10 @@ use crate::config;
 const WHOLE_BACK: Duration = Duration::from_secs(60 * 60);
 /// Codes of second factors that may be tried at once. A code is one of a million, and each is good for a minute and a half.
 const CODES: u32 = 10;
+/// Changes of an account at once that its owner is told of.
+const ACTS: u32 = 20;
+/// Refusals of an account at once that are written down.
+const REFUSALS: u32 = 60;
 /// How many attempts go by until those who have tried nothing of late are forgotten.
 const SWEEP_EVERY: u32 = 1_024;
 
@@ -29,7 +33,10 @@ pub(super) struct Attempts {
     strangers: Option<Budget<Uuid>>,
     /// Of an account, for each network that it knows.
     familiars: Option<Budget<(Uuid, IpAddr)>>,
-    codes: Option<Budget<Uuid>>,
+    /// Of codes of an account, for each network that it knows, and for all others together.
+    codes: Option<Budget<(Uuid, Option<IpAddr>)>>,
+    acts: Option<Budget<Uuid>>,
+    refusals: Option<Budget<Uuid>>,
 }
 
 struct Budget<K: Hash + Eq + Clone> {
@@ -65,25 +72,46 @@ impl Attempts {
             strangers: Budget::new(config.per_account),
             familiars: Budget::new(config.per_account),
             codes: Budget::new(config.per_account.min(CODES)),
+            acts: Budget::new(config.per_account.min(ACTS)),
+            refusals: Budget::new(REFUSALS),
         }
     }
 
     /// Lets somebody try to log in. `about` is an account's id, or what stands for an address that has no account.
     pub(super) fn login(&self, about: Uuid, client: &Client, is_familiar: bool) -> Result<(), Error> {
         let network = client.network();
-        if let (Some(budget), Some(network)) = (&self.networks, network) {
-            budget.take(&network)?;
+        // Whoever is known there is held back by no neighbour.
+        if let (true, Some(network)) = (is_familiar, network) {
+            return take(self.familiars.as_ref(), &(about, network));
         }
-        match (&self.familiars, network) {
-            (Some(budget), Some(network)) if is_familiar => budget.take(&(about, network)),
-            _ => self.strangers.as_ref().map_or(Ok(()), |budget| budget.take(&about)),
+        if let Some(network) = network {
+            take(self.networks.as_ref(), &network)?;
         }
+        take(self.strangers.as_ref(), &about)
     }
 
-    /// Lets somebody try a code, who knows the password already.
-    pub(super) fn code(&self, account: Uuid) -> Result<(), Error> {
-        self.codes.as_ref().map_or(Ok(()), |budget| budget.take(&account))
+    /// Lets somebody try a code, who knows the password already. Networks that the account knows have a budget of their own.
+    pub(super) fn code(&self, account: Uuid, client: &Client, is_familiar: bool) -> Result<(), Error> {
+        take(
+            self.codes.as_ref(),
+            &(account, client.network().filter(|_| is_familiar)),
+        )
     }
+
+    /// Lets the owner of an account do something that leaves a trace each time, such as a mail.
+    pub(super) fn act(&self, account: Uuid) -> Result<(), Error> {
+        take(self.acts.as_ref(), &account)
+    }
+
+    /// Whether it is worth writing down that an account was refused something: not each time.
+    pub(super) fn is_refusal_told(&self, account: Uuid) -> bool {
+        take(self.refusals.as_ref(), &account).is_ok()
+    }
+}
+
+/// Takes one of a budget, where there is one.
+fn take<K: Hash + Eq + Clone>(budget: Option<&Budget<K>>, key: &K) -> Result<(), Error> {
+    budget.map_or(Ok(()), |budget| budget.take(key))
 }
 
 #[cfg(test)]
@@ -110,6 +138,11 @@ mod tests {
         let passed = (0..=255).filter(|network| attempts.login(ada, &from(*network), false).is_ok());
         assert_eq!(passed.count(), 10);
         assert!(attempts.login(ada, &from(0), true).is_ok());
+        // Nor do its neighbours, whatever they try.
+        let neighbours =
+            (100..1_100).filter(|account| attempts.login(Uuid::from_u128(*account), &from(9), false).is_ok());
+        assert!(neighbours.count() < 1_000);
+        assert!(attempts.login(ada, &from(9), true).is_ok());
         assert!(
             attempts.login(Uuid::from_u128(2), &from(0), false).is_ok(),
             "another account"
@@ -131,10 +164,10 @@ mod tests {
     #[test]
     fn codes_of_one_account_are_tried_only_so_often() {
         let attempts = attempts(1_000, 0);
-        assert_eq!(
-            (0..100).filter(|_| attempts.code(Uuid::from_u128(1)).is_ok()).count(),
-            10
-        );
-        assert!(attempts.code(Uuid::from_u128(2)).is_ok());
+        let (ada, eve) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let tried = (0..100).filter(|network| attempts.code(ada, &from(*network), false).is_ok());
+        assert_eq!(tried.count(), 10);
+        assert!(attempts.code(ada, &from(1), true).is_ok(), "a network that is known");
+        assert!(attempts.code(eve, &from(1), false).is_ok());
     }
 }

@@ -73,6 +73,14 @@ impl Accounts {
         .await
     }
 
+    /// Writes down that an account was refused what only an operator may do; where it is often, not each time.
+    pub async fn audit_refusal(&self, by: &By, detail: Value) -> Result<(), Error> {
+        match by.actor {
+            Actor::Account(account) if !self.attempts.is_refusal_told(account) => Ok(()),
+            _ => self.audit_act(by, "admin.refused", None, detail).await,
+        }
+    }
+
     /// Writes an entry about something that is no account.
     pub async fn audit_act(&self, by: &By, act: &str, subject: Option<String>, detail: Value) -> Result<(), Error> {
         super::store::again(|| async {

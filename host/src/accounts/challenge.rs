@@ -73,7 +73,8 @@ impl Accounts {
             pending.mailed = Some(session::digest(&code));
             let mut mail = Mail::to(account, About::Code, None);
             mail.code = Some(code);
-            mail::send_unasked(work, &mail, self.clock.now_ms()).await?;
+            // Whoever has the password may ask for it as often as they may log in.
+            mail::send(work, &mail, self.clock.now_ms()).await?;
         }
         let event = Event::new(Act::SecondFactorAsked, Some(first), true, client, self.clock.now_ms());
         self.note(work, account.id, &event)?;
@@ -89,7 +90,11 @@ impl Accounts {
     pub async fn answer(&self, token: &str, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
         let digest = session::digest(token);
         let (pending, _) = store::again(|| async { self.pending(&mut self.begin(), &digest).await }).await?;
-        self.attempts.code(pending.account)?;
+        // Nobody guesses a recovery code, so whoever tries others keeps nobody from using one.
+        if proof.method() != Method::Recovery {
+            let is_familiar = self.knows_network(pending.account, client).await?;
+            self.attempts.code(pending.account, client, is_familiar)?;
+        }
         let answered = store::again(|| self.try_answer(&digest, proof, client)).await?;
         answered.ok_or(proof.refusal())
     }
@@ -100,6 +105,10 @@ impl Accounts {
         let (mut pending, record) = self.pending(&mut work, digest).await?;
         let account = &record.account;
         let mut factors = self.factors(&mut work, account.id).await?;
+        // A second factor that was turned on since is asked for anew.
+        if pending.mailed.is_some() && factors.is_on() {
+            return Err(Error::ChallengeSpent);
+        }
         let method = proof.method();
         let is_right = pending.methods.contains(&method)
             && match proof {

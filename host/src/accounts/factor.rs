@@ -208,7 +208,7 @@ impl Accounts {
     pub async fn confirm_totp(&self, identity: &Identity, text: &str, client: &Client) -> Result<Vec<String>, Error> {
         let account = &identity.account;
         // A seed that is being set up is guessed at as little as one in use.
-        self.attempts.code(account.id)?;
+        self.attempts.code(account.id, client, true)?;
         store::again(|| async {
             let mut work = self.begin();
             self.acting_recently(&mut work, identity).await?;
@@ -239,6 +239,7 @@ impl Accounts {
 
     /// Has logins ask for no codes any more, and drops the recovery codes.
     pub async fn remove_totp(&self, identity: &Identity, client: &Client) -> Result<(), Error> {
+        self.attempts.act(identity.account.id)?;
         store::again(|| async {
             let mut work = self.begin();
             let record = self.acting_recently(&mut work, identity).await?;
@@ -257,6 +258,7 @@ impl Accounts {
 
     /// New recovery codes in the place of those that were left.
     pub async fn renew_recovery(&self, identity: &Identity, client: &Client) -> Result<Vec<String>, Error> {
+        self.attempts.act(identity.account.id)?;
         store::again(|| async {
             let mut work = self.begin();
             self.acting_recently(&mut work, identity).await?;
@@ -280,8 +282,13 @@ impl Accounts {
     pub async fn reset_factors(&self, account: Uuid, by: &By) -> Result<(), Error> {
         store::again(|| async {
             let mut work = self.begin();
-            let record = self.record(&mut work, account).await?;
+            let mut record = self.record(&mut work, account).await?;
             work.delete(keys::factors(account));
+            // What only a second factor made long enough is no password without one: a link in a mail sets another.
+            if record.is_short {
+                (record.password, record.is_short) = (None, false);
+                work.write(keys::record(account), &record, None)?;
+            }
             self.end_all(&mut work, account, None).await?;
             let event = Event::new(Act::FactorRemoved, None, true, &by.client, self.clock.now_ms());
             self.note(&mut work, account, &event)?;

@@ -75,19 +75,10 @@ impl Hasher {
         })
     }
 
-    /// The hash of a new password, a PHC string, if `check` agrees to it. That is asked where it holds up nobody, too.
-    pub(super) async fn hash(
-        &self,
-        password: &str,
-        check: impl FnOnce(&str) -> Result<(), Error> + Send + 'static,
-    ) -> Result<String, Error> {
+    /// The hash of a new password, a PHC string.
+    pub(super) async fn hash(&self, password: &str) -> Result<String, Error> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
-        self.run(move || {
-            let password = normalised(&password);
-            check(&password)?;
-            hash(&argon2, &password)
-        })
-        .await?
+        self.run(move || hash(&argon2, &normalised(&password))).await?
     }
 
     /// Compares a password with a hash; without one, which takes as long, the answer is no.
@@ -178,7 +169,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// The same password typed on another keyboard has the same bytes (NIST SP 800-63B-4, 3.1.1.2).
-fn normalised(password: &str) -> String {
+pub(super) fn normalised(password: &str) -> String {
     password.nfkc().collect()
 }
 
@@ -227,23 +218,19 @@ mod tests {
     #[tokio::test]
     async fn only_the_password_itself_is_right() {
         let hasher = Hasher::new(&hashing(64)).unwrap();
-        let stored = hasher.hash("correct horse battery", |_| Ok(())).await.unwrap();
+        let stored = hasher.hash("correct horse battery").await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
         let verified = async |password: &str, stored| hasher.verify(password, stored).await.unwrap();
         assert_eq!(verified("correct horse battery", Some(&stored)).await, Verified::Yes);
         assert_eq!(verified("correct horse batter", Some(&stored)).await, Verified::No);
         assert_eq!(verified("correct horse battery", None).await, Verified::No);
-        assert_ne!(
-            hasher.hash("correct horse battery", |_| Ok(())).await.unwrap(),
-            stored,
-            "no salt"
-        );
+        assert_ne!(hasher.hash("correct horse battery").await.unwrap(), stored, "no salt");
     }
 
     #[tokio::test]
     async fn the_hash_of_nobody_has_the_form_of_others() {
         let hasher = Hasher::new(&hashing(64)).unwrap();
-        let other = hasher.hash("", |_| Ok(())).await.unwrap();
+        let other = hasher.hash("").await.unwrap();
         let shape = |hash: &str| hash.split('$').map(str::len).collect::<Vec<_>>();
         assert_eq!(shape(&hasher.nobody), shape(&other));
         assert_eq!(hasher.nobody.split('$').nth(3), other.split('$').nth(3));
@@ -254,7 +241,7 @@ mod tests {
     async fn a_hash_with_other_parameters_is_renewed() {
         let stored = Hasher::new(&hashing(64))
             .unwrap()
-            .hash("a long password", |_| Ok(()))
+            .hash("a long password")
             .await
             .unwrap();
         let hasher = Hasher::new(&hashing(128)).unwrap();
@@ -273,13 +260,13 @@ mod tests {
     async fn the_end_of_a_long_password_counts_and_so_does_each_character_only_once() {
         let hasher = Hasher::new(&hashing(64)).unwrap();
         let long = "a".repeat(255);
-        let stored = hasher.hash(&format!("{long}b"), |_| Ok(())).await.unwrap();
+        let stored = hasher.hash(&format!("{long}b")).await.unwrap();
         assert_eq!(
             hasher.verify(&format!("{long}c"), Some(&stored)).await,
             Ok(Verified::No)
         );
         // One has the accent in the letter, the other behind it.
-        let stored = hasher.hash("caf\u{e9} au lait", |_| Ok(())).await.unwrap();
+        let stored = hasher.hash("caf\u{e9} au lait").await.unwrap();
         assert_eq!(
             hasher.verify("cafe\u{301} au lait", Some(&stored)).await,
             Ok(Verified::Yes)
@@ -289,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_long_for_a_password_is_refused_without_being_looked_at() {
         let hasher = Hasher::new(&hashing(64)).unwrap();
-        let stored = hasher.hash("", |_| Ok(())).await.unwrap();
+        let stored = hasher.hash("").await.unwrap();
         let long = "\u{fdfa}".repeat(349_000);
         assert_eq!(hasher.verify(&long, Some(&stored)).await, Ok(Verified::No));
     }

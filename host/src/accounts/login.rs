@@ -71,12 +71,13 @@ impl Accounts {
     /// Logs in one who knows the password. Whatever is wrong, a password is verified once, as much is written, and the
     /// answer is the same: nobody learns so who has an account.
     pub async fn login(&self, address: &str, password: &str, client: &Client) -> Result<LoggedIn, Error> {
-        let known = match Address::from_str(address) {
-            Ok(address) => self.find(&address).await?,
-            Err(_) => None,
+        let normal = Address::from_str(address).ok();
+        let known = match &normal {
+            Some(address) => self.find(address).await?,
+            None => None,
         };
         let subject = known.as_ref().map_or_else(
-            || Subject::stranger(address),
+            || Subject::stranger(normal.as_ref().map_or(address, Address::as_str)),
             |known| Subject::Account(known.account.clone()),
         );
         let is_familiar = self.knows_network(subject.id(), client).await?;
@@ -133,7 +134,7 @@ impl Accounts {
         self.attempts.login(known.account.id, client, true)?;
         let verified = match proof {
             Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,
-            Proof::Code(..) | Proof::Passkey(_) => self.attempts.code(known.account.id).map(|()| true)?,
+            Proof::Code(..) | Proof::Passkey(_) => self.attempts.code(known.account.id, client, true).map(|()| true)?,
         };
         let login = match verified {
             true => store::again(|| self.prove(identity, &known, proof, client)).await?,

@@ -66,8 +66,31 @@ pub enum About {
     FactorChanged,
     /// The account is linked to another identity at a provider, or to one less.
     IdentityChanged,
+    /// The account has a token for programs more.
+    TokenMade,
     /// A login waits for a code.
     Code,
+}
+
+impl About {
+    /// All of them that somebody who is not signed in may ask for.
+    pub(super) const UNASKED: [Self; 3] = [Self::Confirm, Self::AlreadyRegistered, Self::Reset];
+
+    /// Its name, as the templates have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::AlreadyRegistered => "already-registered",
+            Self::Reset => "reset",
+            Self::PasswordChanged => "password-changed",
+            Self::NewLogin => "new-login",
+            Self::ManyFailures => "many-failures",
+            Self::FactorChanged => "factor-changed",
+            Self::IdentityChanged => "identity-changed",
+            Self::TokenMade => "token-made",
+            Self::Code => "code",
+        }
+    }
 }
 
 /// A link in a mail.
@@ -79,7 +102,8 @@ pub struct Link {
     pub minutes: u64,
 }
 
-/// Mails to one address that somebody who is not signed in may ask for, so that nobody is flooded with them.
+/// Mails of a kind to one address that somebody who is not signed in may ask for, so that nobody is flooded with them, and
+/// none keeps back one of another kind.
 const MAX_UNASKED: usize = 5;
 /// In this time.
 const UNASKED_WITHIN_MS: u64 = 60 * 60_000;
@@ -94,10 +118,12 @@ pub(super) async fn send(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<()
 
 /// Stores a mail that somebody who is not signed in has asked for; where there were many of late, it is left out.
 pub(super) async fn send_unasked(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<(), Error> {
-    let key = keys::mailed(mail.to.as_str());
+    let key = keys::mailed(mail.about.as_str(), mail.to.as_str());
     let mut times: Vec<u64> = work.read(&key).await?.unwrap_or_default();
     times.retain(|time_ms| now_ms.saturating_sub(*time_ms) < UNASKED_WITHIN_MS);
-    if times.len() >= MAX_UNASKED {
+    // One that holds nothing but news is enough.
+    let most = if mail.link.is_none() { 1 } else { MAX_UNASKED };
+    if times.len() >= most {
         tracing::warn!(target: "accounts", "an address was sent many mails of late; one is left out");
         return Ok(());
     }

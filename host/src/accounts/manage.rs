@@ -111,6 +111,9 @@ impl Accounts {
             let mut work = self.begin();
             let mut record = self.record(&mut work, id).await?;
             let before = record.account.clone();
+            if self.is_being_erased(&mut work, id).await? {
+                return Err(Error::Conflict("the account is being erased"));
+            }
             if let Some(roles) = &change.roles {
                 record.account.roles.clone_from(roles);
             }
@@ -120,6 +123,7 @@ impl Accounts {
             check(&record.account)?;
             if record.account.is_locked {
                 self.end_all(&mut work, id, None).await?;
+                self.end_tokens(&mut work, id).await?;
             }
             work.write(keys::record(id), &record, None)?;
             self.note_administrator(&mut work, &record.account)?;
@@ -139,12 +143,13 @@ impl Accounts {
 }
 
 impl Accounts {
-    /// Ends all sessions of somebody's account.
+    /// Ends all sessions and tokens of somebody's account.
     pub async fn end_sessions_of(&self, id: Uuid, by: &By) -> Result<(), Error> {
         store::again(|| async {
             let mut work = self.begin();
             let record = self.record(&mut work, id).await?;
             self.end_all(&mut work, id, None).await?;
+            self.end_tokens(&mut work, id).await?;
             self.audit(&mut work, by, "account.end-sessions", Some(&record.account))
                 .await?;
             work.commit().await

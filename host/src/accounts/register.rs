@@ -4,6 +4,7 @@
 use std::str::FromStr as _;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::account::{Account, NewPassword, Record};
@@ -15,7 +16,7 @@ use super::manage::check;
 use super::method::Method;
 use super::session::{self, Client, Token};
 use super::store::{self, Work};
-use super::{Accounts, password};
+use super::{Accounts, hashing, password};
 use crate::config::Registration;
 use crate::storage::keyspace::accounts as keys;
 
@@ -23,6 +24,8 @@ use crate::storage::keyspace::accounts as keys;
 const CONFIRM_MINUTES: u64 = 24 * 60;
 /// How long a forgotten password can be reset (OWASP ASVS 5.0, 6.4.3: no longer than needed).
 const RESET_MINUTES: u64 = 30;
+/// Passwords that are judged at a time.
+static JUDGED: Semaphore = Semaphore::const_new(2);
 
 /// What a link does; it is gone once it has done it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,7 +67,8 @@ impl Accounts {
         let link = self.link(&mut work, "/account/verify", &deed, CONFIRM_MINUTES)?;
         let mail = Mail {
             to: address,
-            name: name.filter(|_| !is_known),
+            // What could be taken for a link would be an advertisement that this host sends to anybody.
+            name: name.filter(|name| !is_known && !name.contains(['/', ':', '@', '.'])),
             about,
             link: Some(link).filter(|_| !is_known),
             code: None,
@@ -130,6 +134,8 @@ impl Accounts {
             let mut record = self.resettable(&mut work, &key).await?;
             work.delete(key.clone());
             self.put_password(&mut work, &mut record, &hash).await?;
+            // Whoever had the password may have made tokens with it.
+            self.end_tokens(&mut work, record.account.id).await?;
             self.set_password(&mut work, &record, (Act::PasswordReset, None), client)
                 .await?;
             // Whoever reads the account's mail is its owner: from here they are not held back by what others try.
@@ -156,7 +162,10 @@ impl Accounts {
                         work.delete(of_account);
                     }
                 }
-                None => self.end_all(&mut work, account, None).await?,
+                None => {
+                    self.end_all(&mut work, account, None).await?;
+                    self.end_tokens(&mut work, account).await?;
+                }
             }
             let event = Event::new(
                 Act::SessionsEnded,
@@ -249,10 +258,12 @@ impl Accounts {
         let rules = self.config.passwords.clone();
         password::check_length(new, &rules)?;
         let is_short = password::is_short(new, &rules);
-        let hash = self
-            .hasher
-            .hash(new, move |normalised| password::check(normalised, &about, &rules))
-            .await?;
+        // Beside the threads that hash: what is slow to judge holds up no login.
+        let normalised = hashing::normalised(new);
+        let _place = JUDGED.acquire().await;
+        let judged = tokio::task::spawn_blocking(move || password::check(&normalised, &about, &rules)).await;
+        judged.map_err(|error| Error::Internal(error.to_string()))??;
+        let hash = self.hasher.hash(new).await?;
         Ok(NewPassword { hash, is_short })
     }
 }

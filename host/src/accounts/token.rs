@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::account::{Account, Record};
 use super::activity::{Act, Event};
 use super::error::Error;
+use super::mail::About;
 use super::session::{self, Client, Token};
 use super::store::{self, Work};
 use super::{Accounts, Identity};
@@ -67,6 +68,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<(ApiToken, Token), Error> {
         let scopes = checked(new)?;
+        self.attempts.act(identity.account.id)?;
         store::again(|| async {
             let mut work = self.begin();
             let record = self.acting_recently(&mut work, identity).await?;
@@ -91,6 +93,9 @@ impl Accounts {
             self.write_token(&mut work, &session::digest(token.reveal()), &made)?;
             let event = Event::new(Act::TokenMade, None, true, client, now_ms);
             self.note(&mut work, account, &event)?;
+            let link = self.link_that_ends(&mut work, account, None)?;
+            self.tell(&mut work, &record.account, About::TokenMade, Some(link))
+                .await?;
             work.commit().await?;
             Ok((made, token))
         })

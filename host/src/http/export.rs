@@ -1,14 +1,18 @@
 //! What an account is given of its own data: a ZIP archive of JSON files. It is made in a file that has no name, so that it
 //! takes no memory, and is sent once it is whole.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use hyper::StatusCode;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -21,11 +25,39 @@ use crate::accounts::{Account, MAX_EVENTS};
 use crate::capabilities::erasure;
 
 /// The largest archive, before it is compressed.
-const MAX_BYTES: u64 = 4 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 /// What is sent at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Archives that are made at a time; others wait.
 static PLACES: Semaphore = Semaphore::const_new(2);
+/// Archives that are there at a time, being made or being sent, however slowly.
+static ARCHIVES: Semaphore = Semaphore::const_new(16);
+/// Whose they are: one for each account.
+static OF: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+
+/// Room for an archive, until it was sent or its client has gone away.
+struct Room {
+    account: Uuid,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Room {
+    fn take(account: Uuid) -> Result<Self, Problem> {
+        let place = ARCHIVES.try_acquire();
+        let place = place.map_err(|_| Problem::unavailable("overloaded", "too many archives are being sent", 30))?;
+        if !OF.lock().insert(account) {
+            let detail = "an archive of this account is being made or sent already";
+            return Err(Problem::new(StatusCode::CONFLICT, "conflict", detail));
+        }
+        Ok(Self { account, _place: place })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        OF.lock().remove(&self.account);
+    }
+}
 
 /// An archive that is being made.
 struct Archive {
@@ -63,7 +95,8 @@ impl Archive {
 
 /// Everything that the host and the plugins keep of an account.
 pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Problem> {
-    let _place = PLACES.acquire().await;
+    let room = Room::take(account.id)?;
+    let place = PLACES.acquire().await;
     let accounts = &http.accounts;
     let mut archive = blocking(Archive::begin).await?;
     let sessions = list(&accounts.sessions(account.id).await?, None);
@@ -86,7 +119,8 @@ pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Pr
     archive = activity(http, account, archive).await?;
     archive = documents(http, account, archive).await?;
     let file = blocking(move || archive.finish()).await?;
-    Ok(chunks(file))
+    drop(place);
+    Ok(chunks(file, room))
 }
 
 async fn activity(http: &Http, account: &Account, archive: Archive) -> Result<Archive, Problem> {
@@ -181,11 +215,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     done.map_err(io::Error::other).and_then(|done| done).map_err(failed)
 }
 
-fn chunks(file: File) -> Chunks {
+fn chunks(file: File, room: Room) -> Chunks {
     let file = tokio::fs::File::from_std(file);
-    Box::pin(stream::try_unfold(file, |mut file| async move {
+    Box::pin(stream::try_unfold((file, room), |(mut file, room)| async move {
         let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
         let read = file.read_buf(&mut chunk).await?;
-        Ok((read > 0).then(|| (Bytes::from(chunk), file)))
+        Ok((read > 0).then(|| (Bytes::from(chunk), (file, room))))
     }))
 }

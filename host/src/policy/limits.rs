@@ -36,7 +36,8 @@ impl Limits {
         &self.0
     }
 
-    /// Whether an action on a resource is among them. Who may write something may not read it for that.
+    /// Whether an action on a resource is among them. Who may write something may not read it for that, but for the answer to a write,
+    /// which is the document.
     pub fn allow(&self, action: Action, resource: &str) -> bool {
         let needed = match action {
             Action::List | Action::Read => "read",

@@ -219,6 +219,11 @@ pub fn answers_of(holder: Uuid) -> Range {
     prefix_range(answers(holder))
 }
 
+/// All answers that are kept.
+pub fn all_answers() -> Range {
+    prefix_range(Key::from_static(&[ANSWER]))
+}
+
 fn answers(holder: Uuid) -> Key {
     key(ANSWER, &[holder.as_bytes()])
 }

@@ -23,6 +23,8 @@ pub const MAX_ATTEMPTS: u32 = 24;
 const FIRST_PAUSE_MS: u64 = 5_000;
 /// The longest pause.
 const MAX_PAUSE_MS: u64 = 2 * 60 * 60_000;
+/// How long a dead letter waits for somebody to decide about it.
+const DEAD_KEPT_MS: u64 = 14 * 24 * 60 * 60_000;
 /// The most characters that are kept of why an attempt failed.
 const MAX_REASON_CHARACTERS: usize = 500;
 /// How often a change of the outbox is tried that others get in the way of.
@@ -253,7 +255,7 @@ async fn settle(
         Settled::Gone | Settled::Dead => {
             transaction.delete(key);
             if settled == Settled::Dead {
-                transaction.put(keys::dead(entry.id), entry.encode(), None);
+                transaction.put(keys::dead(entry.id), entry.encode(), Some(now_ms + DEAD_KEPT_MS));
             }
             if let Some(next) = first(&mut transaction, &lane).await? {
                 transaction.put(keys::scheduled(next.due_ms.max(now_ms), &lane), Bytes::new(), None);

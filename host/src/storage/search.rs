@@ -9,12 +9,13 @@ use super::transaction::Ended;
 /// Rows that are looked at at a time: each may be large.
 const PAGE: usize = 64;
 
-/// Tells of each key that holds one of the needles, or whose value does. How many keys were looked at.
-pub async fn search(engine: &Arc<dyn Engine>, needles: &[Vec<u8>], mut tell: impl FnMut(&Key)) -> Result<u64, Ended> {
-    let holds = |text: &[u8]| {
-        let mut needles = needles.iter();
-        needles.any(|needle| text.windows(needle.len()).any(|window| window == needle))
-    };
+/// Tells of each key that holds some of the needles, or whose value does, and of which. How many keys were looked at.
+pub async fn search(
+    engine: &Arc<dyn Engine>,
+    needles: &[Vec<u8>],
+    mut tell: impl FnMut(&Key, &[usize]),
+) -> Result<u64, Ended> {
+    let holds = |text: &[u8], needle: &[u8]| text.windows(needle.len()).any(|window| window == needle);
     let mut looked_at = 0;
     for range in keyspace::logical() {
         let mut scan = Scan::first(range, PAGE);
@@ -26,8 +27,11 @@ pub async fn search(engine: &Arc<dyn Engine>, needles: &[Vec<u8>], mut tell: imp
             let is_last = rows.data.len() < PAGE;
             for (key, row) in rows.data {
                 looked_at += 1;
-                if holds(&key) || holds(&row.value) {
-                    tell(&key);
+                let found = needles.iter().enumerate();
+                let found = found.filter(|(_, needle)| holds(&key, needle) || holds(&row.value, needle));
+                let found: Vec<usize> = found.map(|(index, _)| index).collect();
+                if !found.is_empty() {
+                    tell(&key, &found);
                 }
                 scan.after = Some(key);
             }

@@ -55,6 +55,7 @@ enum Stage {
     Documents,
     Buckets,
     Answers,
+    AnswersOfOthers,
     Waiting,
     Dead,
     Links,
@@ -70,7 +71,8 @@ impl Stage {
         Some(match self {
             Self::Documents => Self::Buckets,
             Self::Buckets => Self::Answers,
-            Self::Answers => Self::Waiting,
+            Self::Answers => Self::AnswersOfOthers,
+            Self::AnswersOfOthers => Self::Waiting,
             Self::Waiting => Self::Dead,
             Self::Dead => Self::Links,
             Self::Links => Self::Challenges,
@@ -151,10 +153,22 @@ impl Accounts {
             let erasure: Erasure = store::decode(&value)?;
             match erasure.due_ms {
                 Some(due_ms) if due_ms > self.clock.now_ms() => left += 1,
-                _ => drop(self.erase_all(catalogue, erasure.account).await?),
+                // One that is in trouble keeps back none of the others.
+                _ => match self.erase_all(catalogue, erasure.account).await {
+                    Ok(_) => {}
+                    Err(error) => {
+                        left += 1;
+                        tracing::error!(target: "accounts", account = %erasure.account, %error, "an erasure does not go on");
+                    }
+                },
             }
         }
         Ok(left)
+    }
+
+    /// Whether an account is on its way out.
+    pub(super) async fn is_being_erased(&self, work: &mut Work, account: Uuid) -> Result<bool, Error> {
+        Ok(work.read::<Erasure>(&keys::erasure(account)).await?.is_some())
     }
 
     /// From here on nobody acts as the account any more.

@@ -1,21 +1,26 @@
 //! The stages of an erasure, a page at a time.
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Erasure, Stage};
 use crate::accounts::Accounts;
+use crate::accounts::address::Address;
 use crate::accounts::error::Error;
+use crate::accounts::mail::About;
 use crate::accounts::store::Work;
 use crate::capabilities::catalogue::Catalogue;
 use crate::capabilities::erasure;
 use crate::manifest::OnErase;
 use crate::storage::engine::{Key, Range};
 use crate::storage::keyspace::accounts as keys;
-use crate::storage::keyspace::{answers_of, outbox};
+use crate::storage::keyspace::{all_answers, answers_of, outbox};
 
 /// Rows of one commit.
 const PAGE: usize = 200;
+/// The same where each may be large.
+const LARGE: usize = 16;
 
 impl Accounts {
     /// Does a page of the stage. Whether the stage is over.
@@ -39,12 +44,23 @@ impl Accounts {
                 erasure.removed.kept_answers += removed;
                 Ok(removed < PAGE as u64)
             }
-            Stage::Waiting => remove_matching(work, erasure, &outbox::all_waiting(), Counted::Outbox).await,
-            Stage::Dead => remove_matching(work, erasure, &outbox::all_dead(), Counted::Outbox).await,
-            Stage::Links => remove_matching(work, erasure, &keys::links(), Counted::Links).await,
-            Stage::Challenges => remove_matching(work, erasure, &keys::challenges(), Counted::Links).await,
-            Stage::Ceremonies => remove_matching(work, erasure, &keys::ceremonies(), Counted::Links).await,
-            Stage::SignIns => remove_matching(work, erasure, &keys::flows(), Counted::Links).await,
+            Stage::AnswersOfOthers => {
+                let owner = format!("\"owner\":\"{account}\"");
+                let is_about = |_: &Erasure, value: &[u8]| contains(value, owner.as_bytes());
+                remove_matching(work, erasure, (&all_answers(), LARGE), Counted::Answers, is_about).await
+            }
+            Stage::Waiting => {
+                remove_matching(work, erasure, (&outbox::all_waiting(), PAGE), Counted::Outbox, is_named).await
+            }
+            Stage::Dead => remove_matching(work, erasure, (&outbox::all_dead(), PAGE), Counted::Outbox, is_named).await,
+            Stage::Links => remove_matching(work, erasure, (&keys::links(), PAGE), Counted::Links, is_named).await,
+            Stage::Challenges => {
+                remove_matching(work, erasure, (&keys::challenges(), PAGE), Counted::Links, is_named).await
+            }
+            Stage::Ceremonies => {
+                remove_matching(work, erasure, (&keys::ceremonies(), PAGE), Counted::Links, is_named).await
+            }
+            Stage::SignIns => remove_matching(work, erasure, (&keys::flows(), PAGE), Counted::Links, is_named).await,
             Stage::Activity => {
                 let removed = remove(work, &keys::events(account)).await?;
                 erasure.removed.activity += removed;
@@ -102,6 +118,7 @@ impl Accounts {
 /// Where a removed row is counted.
 #[derive(Clone, Copy)]
 enum Counted {
+    Answers,
     Outbox,
     Links,
 }
@@ -120,16 +137,17 @@ async fn remove(work: &mut Work, range: &Range) -> Result<u64, Error> {
 async fn remove_matching(
     work: &mut Work,
     erasure: &mut Erasure,
-    range: &Range,
+    (range, page): (&Range, usize),
     counted: Counted,
+    is_about: impl Fn(&Erasure, &[u8]) -> bool,
 ) -> Result<bool, Error> {
-    let rows = work.scan(range, erasure.behind().as_ref(), PAGE).await?;
-    let is_last = rows.len() < PAGE;
-    let needles = needles(erasure);
+    let rows = work.scan(range, erasure.behind().as_ref(), page).await?;
+    let is_last = rows.len() < page;
     for (key, value) in rows {
-        if needles.iter().any(|needle| contains(&value, needle.as_bytes())) {
+        if is_about(erasure, &value) {
             work.delete(key.clone());
             match counted {
+                Counted::Answers => erasure.removed.kept_answers += 1,
                 Counted::Outbox => erasure.removed.outbox_entries += 1,
                 Counted::Links => erasure.removed.links += 1,
             }
@@ -139,11 +157,33 @@ async fn remove_matching(
     Ok(is_last)
 }
 
-/// How the account is written in the rows of the host: its id and its address as whole JSON texts.
-fn needles(erasure: &Erasure) -> Vec<String> {
-    let id = serde_json::to_string(&erasure.account);
-    let address = erasure.address.as_ref().map(serde_json::to_string);
-    [Some(id), address].into_iter().flatten().flatten().collect()
+/// Where a row of the host says whose it is; what else it says is about others.
+const OWNERS: [&str; 8] = [
+    // Mails and other entries of the outbox.
+    "/payload/to",
+    "/payload/account",
+    // What links in mails do.
+    "/Confirm/id",
+    "/Confirm/address",
+    "/Reset/account",
+    "/End/account",
+    // Logins that wait for a second factor or a passkey.
+    "/account",
+    // Sign-ins that are under way.
+    "/purpose/Link/account",
+];
+
+/// Whether a row says that it is the account's, by its id or its address.
+fn is_named(erasure: &Erasure, row: &[u8]) -> bool {
+    let Ok(row) = serde_json::from_slice::<Value>(row) else {
+        return false;
+    };
+    let id = erasure.account.to_string();
+    let address = erasure.address.as_ref().map(Address::as_str);
+    OWNERS
+        .iter()
+        .filter_map(|pointer| row.pointer(pointer)?.as_str())
+        .any(|named| named == id || Some(named) == address)
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -159,9 +199,11 @@ async fn remove_account(work: &mut Work, erasure: &Erasure) -> Result<(), Error>
         if work.read::<Uuid>(&of_address).await? == Some(account) {
             work.delete(of_address);
         }
-        let mailed = keys::mailed(address.as_str());
-        if work.read::<IgnoredAny>(&mailed).await?.is_some() {
-            work.delete(mailed);
+        for kind in About::UNASKED {
+            let mailed = keys::mailed(kind.as_str(), address.as_str());
+            if work.read::<IgnoredAny>(&mailed).await?.is_some() {
+                work.delete(mailed);
+            }
         }
     }
     let own: [Key; 4] = [

@@ -11,6 +11,8 @@ use crate::storage::search;
 
 /// The most places that are named.
 const MAX_NAMED: usize = 100;
+/// Which of the things that are looked for is the address.
+const ADDRESS: usize = 2;
 
 /// What is left of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,13 +34,19 @@ impl Accounts {
         let mut needles = vec![account.as_bytes().to_vec(), text.into_bytes()];
         needles.extend(address.map(|address| address.as_str().as_bytes().to_vec()));
         let mut traces = Traces::default();
-        traces.keys = search::search(&self.engine, &needles, |key| match keyspace::kept(key) {
-            Kept::Opaque => traces.opaque += 1,
-            Kept::Named(what) => {
-                traces.left += 1;
-                if traces.places.len() < MAX_NAMED {
-                    traces.places.push(what);
+        traces.keys = search::search(&self.engine, &needles, |key, found| {
+            let what = match keyspace::kept(key) {
+                // Its id may be there, its address may not.
+                Kept::Opaque if !found.contains(&ADDRESS) => {
+                    traces.opaque += 1;
+                    return;
                 }
+                Kept::Opaque => "an entry of the audit log, or a receipt".to_owned(),
+                Kept::Named(what) => what,
+            };
+            traces.left += 1;
+            if traces.places.len() < MAX_NAMED {
+                traces.places.push(what);
             }
         })
         .await?;

@@ -67,8 +67,9 @@ pub(in crate::http) async fn operator(http: &Http, request: &Request) -> Result<
                 actor: actor(&refused),
                 client: client(request),
             };
-            let detail = json!({ "method": request.head.method.as_str(), "path": request.head.uri.path() });
-            http.accounts.audit_act(&by, "admin.refused", None, detail).await?;
+            // No path: what it holds may tell of anybody.
+            let detail = json!({ "method": request.head.method.as_str() });
+            http.accounts.audit_refusal(&by, detail).await?;
             Err(Refusal::Forbidden.into())
         }
     }

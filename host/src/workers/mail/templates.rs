@@ -20,7 +20,7 @@ macro_rules! built_in {
 }
 
 /// The templates of the host, by the names of their files.
-const BUILT_IN: [(&str, &str); 18] = built_in![
+const BUILT_IN: [(&str, &str); 20] = built_in![
     "confirm",
     "already-registered",
     "reset",
@@ -29,6 +29,7 @@ const BUILT_IN: [(&str, &str); 18] = built_in![
     "many-failures",
     "factor-changed",
     "identity-changed",
+    "token-made",
     "code"
 ];
 
@@ -76,6 +77,7 @@ impl Templates {
             About::NewLogin,
             About::ManyFailures,
             About::FactorChanged,
+            About::TokenMade,
             About::IdentityChanged,
             About::Code,
         ] {
@@ -85,17 +87,7 @@ impl Templates {
     }
 
     pub(super) fn render(&self, mail: &Mail) -> Result<Rendered, String> {
-        let name = match mail.about {
-            About::Confirm => "confirm",
-            About::AlreadyRegistered => "already-registered",
-            About::Reset => "reset",
-            About::PasswordChanged => "password-changed",
-            About::NewLogin => "new-login",
-            About::ManyFailures => "many-failures",
-            About::FactorChanged => "factor-changed",
-            About::IdentityChanged => "identity-changed",
-            About::Code => "code",
-        };
+        let name = mail.about.as_str();
         let (link, client) = (mail.link.as_ref(), mail.client.as_ref());
         let values = context! {
             name => &mail.name,
