@@ -38,6 +38,8 @@ struct Process {
     api: Client,
     admin: Client,
     started_in: Duration,
+    /// What it prints behind the two addresses.
+    more: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Host {
@@ -98,6 +100,15 @@ impl Host {
             .expect("a started host has an operator token")
             .trim()
             .to_owned()
+    }
+
+    /// The path of the link that makes the first administrator, which a host prints that never had one.
+    #[track_caller]
+    pub fn setup_link(&self) -> String {
+        let more = self.process.more.lock().expect("no reader of it panics");
+        let url = address(&more, "setup ").expect("a host without an administrator prints a link");
+        let path = url.find("/account/").expect("the link leads to a page");
+        url[path..].to_owned()
     }
 
     /// What it was started with; the files may be changed under it.
@@ -286,6 +297,7 @@ impl Process {
             api: Client::new(&api),
             admin: Client::new(&admin),
             started_in,
+            more: Mutex::new(lines),
         })
     }
 

@@ -25,12 +25,14 @@
 
 pub mod accounts;
 pub mod audit;
+mod kept;
 pub mod outbox;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
 use super::engine::{Key, Quota, Range, Sequence};
+pub use kept::{Kept, kept};
 
 const CATALOGUE: u8 = b'c';
 const DOCUMENT: u8 = b'd';
@@ -336,28 +338,6 @@ pub(super) fn logical() -> Vec<Range> {
     }
     ranges.push(Range { start, end });
     ranges
-}
-
-/// What a key that holds an account's id is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// Something that may name accounts by their ids for good.
-    Opaque,
-    /// Something else, in words.
-    Named(String),
-}
-
-/// What a key is about, as far as what is left of an account goes.
-pub fn kept(key: &Key) -> Kept {
-    if audit::parse_entry(key).is_some() || accounts::is_opaque(key) {
-        return Kept::Opaque;
-    }
-    let prefix = char::from(key.first().copied().unwrap_or_default());
-    Kept::Named(match (parse_document(key), parse_bucket(key)) {
-        (Some((collection, id)), _) => format!("the document {id} of `{collection}`"),
-        (_, Some((plugin, _))) => format!("a bucket of the plugin `{plugin}`"),
-        _ => format!("a key under `{prefix}`"),
-    })
 }
 
 /// The keys whose bytes are charged to a prefix.

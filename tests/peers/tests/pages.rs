@@ -79,6 +79,55 @@ fn an_address_is_confirmed_and_a_password_reset_by_pressing_buttons() {
 }
 
 #[test]
+fn the_first_administrator_is_made_on_a_page_and_sessions_end_on_another() {
+    let front = Front::open();
+    let host = host(&front);
+    let chromium = Chromium::start_without_script();
+    let (email, link) = ("root@example.org", format!("{}{}", front.url(), host.setup_link()));
+    chromium.open(&link);
+    assert_eq!(chromium.text("h1"), "Make the first administrator");
+    chromium.assert_accessible();
+    chromium.fill("#email", email);
+    chromium.fill("#new", "passwordpassword");
+    chromium.press("button");
+    let said = chromium.text("[role=alert]");
+    assert!(said.contains("too easy to guess"), "{said}");
+    chromium.picture("setup");
+    chromium.fill("#new", PASSWORD);
+    chromium.press("button");
+    chromium.wait_for("h1", "The account is made");
+    chromium.assert_accessible();
+    let root = host.member(email);
+    let me = root.get("/auth/me").expect(200).json();
+    assert_eq!(me["roles"], json!(["admin"]));
+    chromium.open(&link);
+    chromium.fill("#email", "another@example.org");
+    chromium.fill("#new", ANOTHER_PASSWORD);
+    chromium.press("button");
+    chromium.wait_for("h1", "This did not work");
+
+    for _ in 0..10 {
+        host.login(email, ANOTHER_PASSWORD).expect(401);
+    }
+    // A login from another device has caused a mail as well.
+    let mut mails = Vec::new();
+    host.wait_until("a mail about many failures", || {
+        mails = host.mails_to(email);
+        mails.iter().any(|mail| mail.subject.starts_with("Many failed"))
+    });
+    let mail = mails.iter().find(|mail| mail.subject.starts_with("Many failed"));
+    let token = mail.expect("it was waited for").token();
+    chromium.open(&format!("{}/account/end-session?token={token}", front.url()));
+    chromium.assert_accessible();
+    chromium.picture("end-session");
+    root.get("/auth/me").expect(200);
+    chromium.press("button");
+    chromium.wait_for("h1", "Signed out");
+    chromium.assert_accessible();
+    root.get("/auth/me").expect(401);
+}
+
+#[test]
 fn the_pages_can_be_read_in_the_dark() {
     let front = Front::open();
     let _host = host(&front);
