@@ -18,8 +18,8 @@ const MAX_PROXIES: usize = 100;
 pub struct Server {
     /// Where the API listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where people reach the API's listener, without a `/` at the end: links in mail begin with it. Where it is not given, it
-    /// is the address of the listener.
+    /// Where people reach the API's listener, without a `/` at the end: links in mail begin with it, and
+    /// passkeys are bound to it. Where it is not given, it is the address of the listener, and there are no passkeys.
     pub public_url: Option<String>,
     /// Where the admin API listens; keep it away from the network.
     pub admin_listen: SocketAddr,

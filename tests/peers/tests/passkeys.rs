@@ -122,7 +122,9 @@ fn a_passkey_is_the_second_factor_behind_a_password() {
     let signed = scene.browser("get", &options["options"]);
     let verify = |more: Value| {
         let mut body = json!({ "challenge": challenge, "method": "passkey" });
-        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        body.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().cloned().unwrap_or_default());
         scene.host.post("/auth/login/verify", &body)
     };
     verify(json!({})).expect_problem(422, "invalid");
@@ -148,7 +150,8 @@ fn a_passkey_proves_again_who_asks_and_is_removed_then() {
     let proved = ada.post("/auth/reauthenticate", &body).expect(200);
     ada.get("/auth/me").expect(401);
     let ada = scene.host.with_token_of(&proved);
-    ada.post("/auth/reauthenticate", &body).expect_problem(410, "options_spent");
+    ada.post("/auth/reauthenticate", &body)
+        .expect_problem(410, "options_spent");
 
     let list = ada.get("/auth/passkeys").expect(200).json();
     let path = format!("/auth/passkeys/{}", list["items"][0]["id"].as_str().expect("an id"));
@@ -170,14 +173,17 @@ fn a_page_of_another_origin_gets_nothing_that_is_taken_here() {
     let other = Front::open();
     other.lead_to(&scene.host);
     assert_ne!(other.url(), scene.front.url());
-    scene.chromium.open(&format!("{}/account/reset?token=none", other.url()));
+    scene
+        .chromium
+        .open(&format!("{}/account/reset?token=none", other.url()));
     let (challenge, signed) = scene.signed();
     assert!(signed.is_object(), "{signed}");
     scene.log_in(&challenge, &signed).expect_problem(401, "bad_passkey");
     scene.log_in(&challenge, &signed).expect_problem(410, "options_spent");
     let options = ada.post("/auth/reauthenticate/options", &json!({})).expect(200).json();
     let body = json!({ "passkey": scene.browser("get", &options) });
-    ada.post("/auth/reauthenticate", &body).expect_problem(401, "bad_passkey");
+    ada.post("/auth/reauthenticate", &body)
+        .expect_problem(401, "bad_passkey");
     // Another name: the browser does not even ask.
     let elsewhere = scene.front.url().replace("localhost", "127.0.0.1");
     scene.chromium.open(&format!("{elsewhere}/account/reset?token=none"));
