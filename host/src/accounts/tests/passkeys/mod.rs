@@ -35,7 +35,7 @@ async fn a_passkey_logs_in_without_a_password_and_its_answer_counts_once() {
 }
 
 #[tokio::test]
-async fn of_many_who_send_one_answer_at_a_time_exactly_one_is_member() {
+async fn of_many_who_send_one_answer_at_a_time_exactly_one_is_logged_in() {
     let mut owner = Owner::new().await;
     let (token, options) = owner.fixture.accounts.ask_passkey().await.unwrap();
     let signed = owner.device.sign(&options);
