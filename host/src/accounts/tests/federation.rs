@@ -30,13 +30,6 @@ impl Fixture {
         }
     }
 
-    /// Somebody with a password who has just logged in.
-    async fn member(&self, address: &str) -> Identity {
-        self.account(address).await;
-        let login = self.login(address, PASSWORD).await.unwrap();
-        self.identity(&login).await.unwrap()
-    }
-
     async fn link(&self, identity: &Identity, assertion: &Assertion) -> Result<(), Error> {
         let (account, session) = (identity.account.id, identity.session.id);
         let client = Client::default();

@@ -66,6 +66,13 @@ impl Fixture {
         }
     }
 
+    /// Somebody with a password who has just logged in.
+    async fn member(&self, address: &str) -> Identity {
+        self.account(address).await;
+        let login = self.login(address, PASSWORD).await.unwrap();
+        self.identity(&login).await.unwrap()
+    }
+
     async fn identity(&self, login: &Login) -> Option<Identity> {
         self.accounts.identify(login.token.reveal()).await.unwrap()
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::accounts::passkeys::MAX_PASSKEYS;
 use crate::capabilities::catalogue::Catalogue;
+use crate::storage::outbox::Outbox;
 use device::Device;
 use owner::{ADDRESS, Owner, answer};
 
@@ -162,7 +163,7 @@ async fn a_password_asks_for_the_passkey_that_an_account_has() {
 async fn the_passkey_of_somebody_else_is_no_second_factor() {
     let owner = Owner::new().await;
     let mut other = Device::new();
-    let eve = owner.fixture.logged_in("eve@example.org").await;
+    let eve = owner.fixture.member("eve@example.org").await;
     owner.fixture.add(&eve, &mut other).await.unwrap();
     for claimed in [other.owner.clone(), owner.device.owner.clone()] {
         other.owner = claimed;
@@ -198,10 +199,7 @@ async fn a_passkey_proves_again_who_acts() {
 #[tokio::test]
 async fn what_makes_a_passkey_is_used_once_and_by_the_session_that_asked() {
     let fixture = Fixture::new();
-    let (ada, eve) = (
-        fixture.logged_in(ADDRESS).await,
-        fixture.logged_in("eve@example.org").await,
-    );
+    let (ada, eve) = (fixture.member(ADDRESS).await, fixture.member("eve@example.org").await);
     let mut device = Device::new();
     let options = fixture.accounts.passkey_options(&ada).await.unwrap();
     let made = device.make(&options);
@@ -258,7 +256,7 @@ async fn what_is_no_answer_of_a_browser_is_refused_with_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_passkey_that_is_removed_is_asked_for_no_more_unless_it_is_the_last_way_in() {
+async fn a_passkey_that_is_removed_is_asked_for_no_more_and_its_owner_is_told() {
     let mut owner = Owner::new().await;
     let accounts = &owner.fixture.accounts;
     let client = Client::default();
@@ -274,17 +272,6 @@ async fn a_passkey_that_is_removed_is_asked_for_no_more_unless_it_is_the_last_wa
         .change_password(&owner.identity, PASSWORD, &client)
         .await
         .unwrap();
-    let account = owner.identity.account.id;
-    let mut work = accounts.begin();
-    let mut record = accounts.record(&mut work, account).await.unwrap();
-    let password = record.password.take();
-    work.write(keyspace::accounts::record(account), &record, None).unwrap();
-    work.commit().await.unwrap();
-    assert_eq!(owner.remove().await, Err(Error::LastWayIn));
-    record.password = password;
-    let mut work = accounts.begin();
-    work.write(keyspace::accounts::record(account), &record, None).unwrap();
-    work.commit().await.unwrap();
     owner.remove().await.unwrap();
     assert_eq!(owner.remove().await, Err(Error::NotFound));
     assert!(
@@ -295,6 +282,42 @@ async fn a_passkey_that_is_removed_is_asked_for_no_more_unless_it_is_the_last_wa
         owner.fixture.log_in_with(&mut owner.device).await.err(),
         Some(Error::BadPasskey)
     );
+    let outbox = Outbox::of(Arc::clone(&accounts.engine));
+    let mails = outbox.list(false, 50).await.unwrap();
+    let told = mails.iter().filter(|mail| mail.payload["about"] == "factor-changed");
+    assert_eq!(told.count(), 2);
+}
+
+#[tokio::test]
+async fn a_passkey_is_a_way_to_log_in_and_the_last_one_stays() {
+    let fixture = Fixture::with(|config| config.registration = config::Registration::Open);
+    let assertion = Assertion {
+        provider: "example".to_owned(),
+        issuer: "https://accounts.example.org".to_owned(),
+        subject: "7".to_owned(),
+        verified_address: ADDRESS.parse().ok(),
+        name: None,
+    };
+    let client = Client::default();
+    let LoggedIn::Session(login) = fixture.accounts.login_identity(&assertion, &client).await.unwrap() else {
+        panic!("a second factor is asked for");
+    };
+    let (ada, mut device) = (fixture.identity(&login).await.unwrap(), Device::new());
+    let passkey = fixture.add(&ada, &mut device).await.unwrap().passkey.id;
+    let linked = fixture.accounts.identities(ada.account.id).await.unwrap()[0].id;
+    fixture.accounts.unlink_identity(&ada, linked, &client).await.unwrap();
+    let removed = fixture.accounts.remove_passkey(&ada, passkey, &client).await;
+    assert_eq!(removed, Err(Error::LastWayIn));
+    assert_eq!(
+        fixture.log_in_with(&mut device).await.unwrap().account.id,
+        ada.account.id
+    );
+    fixture
+        .accounts
+        .link_identity((ada.account.id, ada.session.id), &assertion, &client)
+        .await
+        .unwrap();
+    fixture.accounts.remove_passkey(&ada, passkey, &client).await.unwrap();
 }
 
 #[tokio::test]
@@ -322,7 +345,7 @@ async fn passkeys_go_with_a_reset_and_with_the_account() {
 async fn without_a_public_url_there_are_no_passkeys_and_one_is_told_why() {
     let mut fixture = Fixture::new();
     fixture.accounts.relying_party = None;
-    let identity = fixture.logged_in(ADDRESS).await;
+    let identity = fixture.member(ADDRESS).await;
     assert_eq!(
         fixture.accounts.passkey_options(&identity).await.err(),
         Some(Error::PasskeysUnavailable)

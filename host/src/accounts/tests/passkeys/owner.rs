@@ -20,12 +20,6 @@ pub(super) fn answer(given: &Value) -> PasskeyAnswer {
 }
 
 impl Fixture {
-    pub(super) async fn logged_in(&self, address: &str) -> Identity {
-        self.account(address).await;
-        let login = self.login(address, PASSWORD).await.unwrap();
-        self.identity(&login).await.unwrap()
-    }
-
     pub(super) async fn add(&self, identity: &Identity, device: &mut Device) -> Result<Added, Error> {
         let options = self.accounts.passkey_options(identity).await?;
         let new = NewPasskey::read(Some("Laptop".to_owned()), &device.make(&options))?;
@@ -48,7 +42,7 @@ impl Fixture {
 impl Owner {
     pub(super) async fn new() -> Self {
         let fixture = Fixture::with(|config| config.attempts.per_account = 0);
-        let identity = fixture.logged_in(ADDRESS).await;
+        let identity = fixture.member(ADDRESS).await;
         let mut device = Device::new();
         let added = fixture.add(&identity, &mut device).await.unwrap();
         assert_eq!(added.recovery_codes.map(|codes| codes.len()), Some(10));
