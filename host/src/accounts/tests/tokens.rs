@@ -6,7 +6,7 @@ use crate::manifest::Action;
 const ADDRESS: &str = "ada@example.org";
 
 async fn signed_in() -> (Fixture, Identity) {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with(|config| config.attempts.per_account = 0);
     fixture.account(ADDRESS).await;
     let login = fixture.login(ADDRESS, PASSWORD).await.unwrap();
     let identity = fixture.identity(&login).await.unwrap();
