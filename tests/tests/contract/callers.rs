@@ -91,10 +91,12 @@ impl World {
             host.account(&email, &[]);
             host.session(&email)
         });
+        let (stale, expired) = (stale.collect(), host.session("expired@example.org"));
         Self {
+            // From here on all of them grow old.
             begun: Instant::now(),
-            stale: stale.collect(),
-            expired: host.session("expired@example.org"),
+            stale,
+            expired,
             count: Cell::new(0),
             host,
         }
