@@ -128,8 +128,8 @@ fn panicked(request: &Request, panic: &(dyn std::any::Any + Send)) -> Problem {
 }
 
 /// What failed on this side of the wire belongs into the log; refusals only where somebody looks for them. What is refused
-/// for want of room comes in such numbers that it would fill the log. Only the path is told: a query may hold the token of a
-/// link, or the code of a provider.
+/// for want of room, or of something that the operator has not set, comes in such numbers that it would fill the log. Only
+/// the path is told: a query may hold the token of a link, or the code of a provider.
 fn log(request: &Request, problem: &Problem) {
     let (status, code, method, path) = (
         problem.status().as_u16(),
@@ -137,7 +137,7 @@ fn log(request: &Request, problem: &Problem) {
         &request.head.method,
         request.head.uri.path(),
     );
-    if problem.status().is_server_error() && code != "overloaded" {
+    if problem.status().is_server_error() && !matches!(code, "overloaded" | "passkeys_unavailable") {
         tracing::warn!(target: "http", request = ?request.id, %method, path, status, code, "a request failed");
     } else {
         tracing::debug!(target: "http", request = ?request.id, %method, path, status, code, "a request was refused");
@@ -169,7 +169,10 @@ fn add_edge_headers(http: &Http, surface: Surface, peer: Peer, request: &Request
 fn add_headers(response: &mut Response<Body>, id: HeaderValue, traceparent: Option<HeaderValue>) {
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id);
-    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding, authorization"));
+    headers.insert(
+        VARY,
+        HeaderValue::from_static("accept, accept-encoding, authorization, cookie"),
+    );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Only the few pages say otherwise.
     headers

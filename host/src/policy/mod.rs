@@ -3,7 +3,6 @@
 mod authorize;
 mod caller;
 pub mod cedar;
-mod erase;
 mod explain;
 pub mod grants;
 mod limits;
@@ -16,7 +15,6 @@ mod tests;
 pub use authorize::{Permit, Refusal, authorize, authorize_again};
 pub use caller::{ADMINISTRATOR, Account, Caller};
 pub use cedar::{Facts, Prepared};
-pub use erase::may_erase;
 pub use explain::{Explanation, Reason, explain};
 pub use limits::Limits;
 pub use rules::Rules;

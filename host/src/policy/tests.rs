@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::grants::{Denial, Power, Powers, Standing, crud_powers};
-use super::{Account, Caller, Facts, Refusal, Rules, Scope, authorize, may_erase};
+use super::{Account, Caller, Facts, Refusal, Rules, Scope, authorize};
 use crate::config::{Config, Grant};
 use crate::manifest::{Access, AccessWord, Action, CollectionWish, Instances, Limits, Manifest, Wants};
 
@@ -108,28 +108,6 @@ fn a_scope_of_owned_documents_covers_no_others() {
     }
     assert_eq!(Scope::Owned(mine).or(Scope::Owned(mine)), Scope::Owned(mine));
     assert_eq!(Scope::Owned(mine).or(Scope::All), Scope::All);
-}
-
-#[test]
-fn only_administrators_and_the_operator_delete_the_accounts_of_others() {
-    let (mine, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    for (caller, own, others) in [
-        (
-            Caller::Anonymous,
-            Err(Refusal::Unauthenticated),
-            Err(Refusal::Unauthenticated),
-        ),
-        (account(&[]), Ok(()), Err(Refusal::Forbidden)),
-        (account(&["editor"]), Ok(()), Err(Refusal::Forbidden)),
-        (account(&["admin"]), Ok(()), Ok(())),
-        (Caller::Operator, Ok(()), Ok(())),
-    ] {
-        assert_eq!(
-            (may_erase(&caller, mine), may_erase(&caller, theirs)),
-            (own, others),
-            "{caller:?}"
-        );
-    }
 }
 
 #[test]
