@@ -32,6 +32,7 @@ const OWNED: &[(&str, &str)] = &[
     ("webauthn_rs::", "accounts/passkeys/"),
     ("lettre::", "workers/mail/"),
     ("openidconnect::", "http/oidc/"),
+    ("instant_acme::", "http/acme/"),
     ("quick_xml::", "http/"),
     ("cedar_policy::", "policy/cedar/"),
     // A key is `Bytes`: these are the ways to make one. `keyspace` forms them; the rest of the store only copies them.

@@ -43,6 +43,11 @@ pub enum Error {
     /// The account was not authenticated within the last minutes.
     #[error("authenticate again to do this")]
     NotRecent,
+    /// The account has a second factor, which was not used within the last minutes.
+    #[error(
+        "prove again who you are, with the second factor: POST /auth/reauthenticate with `code` and `method`, or `passkey`"
+    )]
+    NotRecentBySecond,
     /// What was given breaks rules.
     #[error("what was given breaks rules")]
     Invalid(Vec<Violation>),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::account::Record;
 use super::activity::{Act, Event};
 use super::audit::By;
+use super::changing::Changing;
 use super::error::Error;
 use super::login::Proof;
 use super::mail::About;
@@ -177,8 +178,7 @@ impl Accounts {
         let offered = self.secrets.seeds.seal(identity.account.id.as_bytes(), &seed)?;
         store::again(|| async {
             let mut work = self.begin();
-            self.acting_recently(&mut work, identity).await?;
-            let mut factors = self.factors(&mut work, identity.account.id).await?;
+            let mut factors = self.changing_factors(&mut work, identity).await?.factors;
             if factors.totp.is_some() {
                 return Err(Error::Conflict(
                     "a generator of codes is set up already: remove it first",
@@ -211,8 +211,8 @@ impl Accounts {
         self.attempts.code(account.id, client, true)?;
         store::again(|| async {
             let mut work = self.begin();
-            self.acting_recently(&mut work, identity).await?;
-            let mut factors = self.factors(&mut work, account.id).await?;
+            let mut changing = self.changing_factors(&mut work, identity).await?;
+            let factors = &mut changing.factors;
             let Some(seed) = factors.offered.take() else {
                 return Err(Error::Conflict(
                     "no generator of codes waits for a first code: POST /auth/totp",
@@ -229,7 +229,8 @@ impl Accounts {
                 return Err(Error::BadCode);
             }
             let codes = factors.renew_recovery()?;
-            work.write(keys::factors(account.id), &factors, None)?;
+            work.write(keys::factors(account.id), factors, None)?;
+            self.keep_proof(&mut work, changing, Method::Totp)?;
             self.tell_changed(&mut work, identity, Act::FactorAdded, client).await?;
             work.commit().await?;
             Ok(codes)
@@ -242,8 +243,9 @@ impl Accounts {
         self.attempts.act(identity.account.id)?;
         store::again(|| async {
             let mut work = self.begin();
-            let record = self.acting_recently(&mut work, identity).await?;
-            let mut factors = self.factors(&mut work, identity.account.id).await?;
+            let Changing {
+                record, mut factors, ..
+            } = self.changing_factors(&mut work, identity).await?;
             if factors.totp.take().is_none() {
                 return Err(Error::NotFound);
             }
@@ -261,8 +263,7 @@ impl Accounts {
         self.attempts.act(identity.account.id)?;
         store::again(|| async {
             let mut work = self.begin();
-            self.acting_recently(&mut work, identity).await?;
-            let mut factors = self.factors(&mut work, identity.account.id).await?;
+            let mut factors = self.changing_factors(&mut work, identity).await?.factors;
             if !factors.is_on() {
                 return Err(Error::Conflict(
                     "there is no second factor that recovery codes could stand in for",

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::account::{Account, Record};
 use super::activity::{Act, Event, Subject};
 use super::address::Address;
+use super::changing::Changing;
 use super::error::Error;
 use super::login::LoggedIn;
 use super::mail::About;
@@ -148,11 +149,11 @@ impl Accounts {
         let account = identity.account.id;
         store::again(|| async {
             let mut work = self.begin();
-            let record = self.acting_recently(&mut work, identity).await?;
+            let Changing { record, factors, .. } = self.changing_factors(&mut work, identity).await?;
             let linked = self.identities_of(&mut work, account).await?;
             let found = linked.iter().find(|linked| linked.id == id).ok_or(Error::NotFound)?;
             let is_other_way = record.password.is_some() || linked.len() > 1;
-            if !is_other_way && self.factors(&mut work, account).await?.passkeys.is_empty() {
+            if !is_other_way && factors.passkeys.is_empty() {
                 return Err(Error::LastWayIn);
             }
             work.delete(keys::identity(&digest_of(&found.issuer, &found.subject)));

@@ -117,7 +117,9 @@ impl Accounts {
         last: Method,
         client: &Client,
     ) -> Result<Login, Error> {
-        let session = Session::new(account.id, client.clone(), self.clock.now_ms(), &self.config.sessions);
+        let now_ms = self.clock.now_ms();
+        let mut session = Session::new(account.id, client.clone(), now_ms, &self.config.sessions);
+        session.prove(last, now_ms);
         let token = self.add_session(work, &session).await?;
         self.note_login(work, account, (last, session.id), client).await?;
         Ok(Login {
@@ -172,7 +174,7 @@ impl Accounts {
                 work.write(keys::factors(account.id), &factors, None)?;
             }
         }
-        session.proved_ms = now_ms;
+        session.prove(proof.method(), now_ms);
         let token = self.renew_token(&mut work, &digest, &session)?;
         let event = Event::new(Act::Reauthentication, Some(proof.method()), true, client, now_ms);
         self.note(&mut work, account.id, &event)?;
@@ -213,8 +215,12 @@ impl Accounts {
         work: &mut Work,
         identity: &Identity,
     ) -> Result<(Record, [u8; 32], Session), Error> {
-        self.acting_through(work, identity.account.id, identity.session.id)
-            .await
+        let acting = self.acting_through(work, identity.account.id, identity.session.id);
+        let (record, digest, session) = acting.await?;
+        match digest == identity.token {
+            true => Ok((record, digest, session)),
+            false => Err(Error::SessionEnded),
+        }
     }
 
     /// The same by their ids.

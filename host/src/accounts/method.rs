@@ -21,3 +21,10 @@ pub enum Method {
     /// A link in a mail.
     Link,
 }
+
+impl Method {
+    /// Whether it counts as a second factor, wherever it is asked for.
+    pub(super) fn is_second(self) -> bool {
+        matches!(self, Self::Totp | Self::Recovery | Self::Passkey)
+    }
+}

@@ -6,6 +6,7 @@ mod address;
 mod attempts;
 mod audit;
 mod challenge;
+mod changing;
 mod erase;
 mod error;
 mod factor;
@@ -90,6 +91,8 @@ pub struct Identity {
     pub account: Account,
     /// Through what.
     pub session: Session,
+    /// The digest of the token that was presented: once the session has another, it stands for nobody.
+    token: [u8; 32],
 }
 
 impl Accounts {

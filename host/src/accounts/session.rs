@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::account::Record;
+use super::account::Account;
 use super::error::Error;
+use super::method::Method;
 use super::store::{self, Work};
 use super::{Accounts, Identity};
 use crate::config::Sessions;
+use crate::policy;
 use crate::storage::keyspace::accounts as keys;
 
 /// What the token of a session begins with, so that it is known for one wherever it turns up.
@@ -44,6 +46,9 @@ pub struct Session {
     pub seen_ms: u64,
     /// When it was last proved whose it is.
     pub proved_ms: u64,
+    /// When that was last proved with a second factor, if ever.
+    #[serde(default)]
+    pub second_ms: Option<u64>,
     /// When it ends, however much it is used.
     pub ends_ms: u64,
     /// Who began it.
@@ -132,6 +137,7 @@ impl Session {
             made_ms: now_ms,
             seen_ms: now_ms,
             proved_ms: now_ms,
+            second_ms: None,
             ends_ms: now_ms + u64::from(sessions.hours) * 60 * MINUTE_MS,
             client,
         }
@@ -143,10 +149,47 @@ impl Session {
             .min(self.seen_ms + u64::from(sessions.idle_minutes) * MINUTE_MS)
     }
 
+    /// Notes that it was proved now whose it is.
+    pub(super) fn prove(&mut self, method: Method, now_ms: u64) {
+        self.proved_ms = now_ms;
+        if method.is_second() {
+            self.second_ms = Some(now_ms);
+        }
+    }
+
     /// Whether it was proved a short while ago whose it is.
     pub(super) fn is_recent(&self, now_ms: u64, sessions: &Sessions) -> bool {
-        now_ms.saturating_sub(self.proved_ms) < u64::from(sessions.recent_minutes) * MINUTE_MS
+        is_recent(self.proved_ms, now_ms, sessions)
     }
+
+    /// Whether that was proved with a second factor.
+    pub(super) fn is_recent_by_second(&self, now_ms: u64, sessions: &Sessions) -> bool {
+        self.second_ms
+            .is_some_and(|second_ms| is_recent(second_ms, now_ms, sessions))
+    }
+}
+
+/// What each request needs to know of a session.
+#[derive(Deserialize)]
+struct Held {
+    account: Uuid,
+    seen_ms: u64,
+}
+
+/// The same of an account.
+#[derive(Deserialize)]
+struct Standing {
+    roles: Vec<String>,
+    is_locked: bool,
+}
+
+/// Whether it is to be written anew when a session was last seen.
+fn is_stale(seen_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(seen_ms) >= SEEN_EVERY_MS
+}
+
+fn is_recent(proved_ms: u64, now_ms: u64, sessions: &Sessions) -> bool {
+    now_ms.saturating_sub(proved_ms) < u64::from(sessions.recent_minutes) * MINUTE_MS
 }
 
 impl Accounts {
@@ -161,17 +204,38 @@ impl Accounts {
         store::again(|| self.holder(&digest)).await
     }
 
+    /// The same as far as policy needs to know it, which is asked at each request: only what that takes is read.
+    pub async fn caller(&self, token: &str) -> Result<Option<policy::Account>, Error> {
+        let now_ms = self.clock.now_ms();
+        let key = keys::session(&digest(token));
+        let Some(held) = store::peek::<Held>(&self.engine, &key, now_ms).await? else {
+            return Ok(None);
+        };
+        if is_stale(held.seen_ms, now_ms) {
+            let identity = self.identify(token).await?;
+            return Ok(identity.map(|identity| identity.account.for_policy()));
+        }
+        let standing = store::peek::<Standing>(&self.engine, &keys::record(held.account), now_ms).await?;
+        Ok(standing
+            .filter(|standing| !standing.is_locked)
+            .map(|standing| policy::Account {
+                id: held.account,
+                roles: standing.roles.into(),
+                limits: None,
+            }))
+    }
+
     async fn holder(&self, digest: &[u8; 32]) -> Result<Option<Identity>, Error> {
         let now_ms = self.clock.now_ms();
         let mut work = self.begin();
         let Some(session) = work.read::<Session>(&keys::session(digest)).await? else {
             return Ok(None);
         };
-        let record: Option<Record> = work.read(&keys::record(session.account)).await?;
-        let Some(record) = record.filter(|record| !record.account.is_locked) else {
+        let account: Option<Account> = work.read(&keys::record(session.account)).await?;
+        let Some(account) = account.filter(|account| !account.is_locked) else {
             return Ok(None);
         };
-        if now_ms.saturating_sub(session.seen_ms) >= SEEN_EVERY_MS {
+        if is_stale(session.seen_ms, now_ms) {
             let seen = Session {
                 seen_ms: now_ms,
                 ..session.clone()
@@ -183,8 +247,9 @@ impl Accounts {
             }
         }
         Ok(Some(Identity {
-            account: record.account,
+            account,
             session,
+            token: *digest,
         }))
     }
 

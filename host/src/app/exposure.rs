@@ -25,7 +25,7 @@ pub enum Exposed {
 /// Whether the configuration sends nothing in the clear that others may read. A proxy is excused: it speaks for the API only,
 /// so the admin listener is not excused with it.
 pub(super) fn check(server: &Server) -> Result<(), Exposed> {
-    if server.tls.is_some() {
+    if server.is_secure() {
         return Ok(());
     }
     if is_public(server.listen) && !server.behind_proxy {

@@ -1,13 +1,13 @@
 //! The data directory: who may look into it, and the secrets that the host makes for itself.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
 
-use crate::config::read_secret;
+use crate::config::{read_secret, write_secret};
 
 /// The data directory of a host.
 pub(super) struct DataDirectory(PathBuf);
@@ -32,6 +32,12 @@ impl DataDirectory {
     /// Where compiled code is kept.
     pub(super) fn code(&self) -> PathBuf {
         self.0.join("code")
+    }
+
+    /// Where a certificate is kept that an authority has given.
+    #[cfg(feature = "acme")]
+    pub(super) fn acme(&self) -> PathBuf {
+        self.0.join("acme")
     }
 
     /// Where mails become files while there is no mail server.
@@ -78,26 +84,11 @@ impl DataDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let content = make()?;
                 let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-                self.write(&path, &content).map_err(about)?;
+                write_secret(&path, &content).map_err(about)?;
                 Ok(content)
             }
             read => read,
         }
-    }
-
-    /// Under another name first, so that a crash leaves the whole file or none.
-    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let unfinished = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        File::open(&self.0)?.sync_all()
     }
 }
 
@@ -114,8 +105,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
 
     #[test]
     fn the_token_is_made_once_and_only_its_owner_may_read_it() {

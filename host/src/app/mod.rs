@@ -1,6 +1,7 @@
 //! The composition root: the only place that names every layer.
 
 mod admin;
+mod certificate;
 mod exposure;
 mod files;
 mod maintenance;
@@ -25,7 +26,7 @@ use crate::capabilities::documents::Cursors;
 use crate::config::{Config, Data, EngineKind, Policy, Server};
 use crate::dispatch::versions::VersionError;
 use crate::dispatch::{Dispatch, Parts};
-use crate::http::{self, BadCertificate, Certificates, Http, Listener, Providers};
+use crate::http::{self, BadCertificate, Http, Listener, Providers};
 use crate::manifest::Diagnostics;
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
 use crate::storage::audit::Actor;
@@ -37,6 +38,7 @@ use crate::workers::mail::{BadMail, Mailer};
 use crate::workers::outbox::Targets;
 
 use self::admin::Admin;
+use self::certificate::Shown;
 use self::exposure::Exposed;
 use self::files::DataDirectory;
 use self::signals::Signals;
@@ -132,6 +134,10 @@ pub enum StartError {
     /// The certificate of the listeners.
     #[error(transparent)]
     Certificate(#[from] BadCertificate),
+    /// The authority that the certificate is to come from.
+    #[cfg(feature = "acme")]
+    #[error(transparent)]
+    Acme(#[from] http::AcmeError),
     /// The sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -185,28 +191,28 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
     };
     exposure::check(&config.server)?;
     warn_of_proxies(&config.server);
-    let certificates = config.server.tls.as_ref().map(Certificates::load).transpose()?;
     // Before anything else: a second host on the same ports makes no data directory of its own.
     let api = bind(config.server.listen, &config.server)?;
     let admin_api = bind(config.server.admin_listen, &config.server)?;
     let mut addresses = Addresses {
         api: local(&api, config.server.listen)?,
         admin: local(&admin_api, config.server.admin_listen)?,
-        is_api_secure: certificates.is_some(),
+        is_api_secure: config.server.is_secure(),
         is_admin_secure: false,
     };
     // On this machine its commands reach the admin listener without TLS.
-    addresses.is_admin_secure = certificates.is_some() && exposure::is_public(addresses.admin);
-    let api = Listener::new(api, certificates.as_ref())?;
-    let admin_api = Listener::new(admin_api, certificates.as_ref().filter(|_| addresses.is_admin_secure))?;
+    addresses.is_admin_secure = addresses.is_api_secure && exposure::is_public(addresses.admin);
 
     let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let Shown { certificates, renewal } = certificate::shown(&config.server, &data, &clock)?;
+    let api = Listener::new(api, certificates.as_ref())?;
+    let admin_api = Listener::new(admin_api, certificates.as_ref().filter(|_| addresses.is_admin_secure))?;
     let token = data.operator_token().map_err(about_data)?;
     let cursors = Arc::new(Cursors::new(data.cursor_key().map_err(about_data)?));
     let engine = open(&config.data, &data).map_err(about_data)?;
 
     let config = Arc::new(config);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let catalogue = Arc::new(Catalogue::load(Arc::clone(&engine), clock.now_ms()).await?);
     let sandbox = Sandbox::new(SandboxSettings {
         code_directory: data.code(),
@@ -270,7 +276,9 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
     let workers = workers::start(&catalogue, &accounts, targets(&config, &data, &public_url)?, &clock);
     // Nobody may be waiting for it: then it is not missed.
     let _ = ready.send(Ready { addresses, setup });
+    let renewing = tokio::spawn(renewal);
     let served = http::serve(http, api, admin_api, signals.until_stop(admin)).await;
+    renewing.abort();
     drop(workers);
     Ok(served?)
 }

@@ -97,7 +97,7 @@ pub struct Hashing {
     pub iterations: u32,
     /// Lanes, which here are computed one after the other.
     pub lanes: u32,
-    /// How many are hashed at a time.
+    /// How many are hashed at a time, where nobody else wants a core; one more where none got one for a second.
     pub concurrent: u32,
 }
 

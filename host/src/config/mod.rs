@@ -1,6 +1,7 @@
 //! What the operator decides: `portcullis.toml`, one file per section. Unknown keys are errors, and every key has a default.
 
 mod accounts;
+mod acme;
 mod cors;
 mod data;
 mod grants;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use accounts::{Accounts, Activity, Attempts, Hashing, Passwords, Registration, SecondFactor, Sessions};
+pub use acme::Acme;
 pub use cors::Cors;
 pub use data::{Data, EngineKind};
 pub use grants::Grant;
@@ -36,7 +38,7 @@ pub use policy::{Policy, PolicyFile};
 pub use rates::{Rate, Rates};
 pub use request::Request;
 pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
-pub use secret::{read_large_secret, read_limited, read_secret};
+pub use secret::{read_large_secret, read_limited, read_secret, write_secret};
 use serde::Deserialize;
 pub use server::Server;
 pub use tls::Tls;
@@ -115,7 +117,8 @@ impl Config {
                 &mut config.mail.templates,
                 &mut config.accounts.second_factor.key_file,
             ];
-            for path in files.into_iter().flatten().chain(tls) {
+            let trust = config.server.acme.as_mut().and_then(|acme| acme.trust.as_mut());
+            for path in files.into_iter().flatten().chain(tls).chain(trust) {
                 *path = folder.join(&*path);
             }
             for provider in config.oidc.values_mut() {

@@ -1,8 +1,8 @@
 //! Files that hold a secret, or are small.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// The largest file of a secret that is read.
@@ -21,6 +21,22 @@ pub fn read_large_secret(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// The content of a file of at most `limit` bytes, whoever may read it.
 pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit, false)
+}
+
+/// Writes a file that only its owner may read: under another name first, so that a crash leaves the whole of it or what was
+/// there before. Returns once it is durable.
+pub fn write_secret(path: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn read(path: &Path, limit: u64, is_secret: bool) -> io::Result<Vec<u8>> {

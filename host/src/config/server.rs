@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::reading::{RawNumber, RawText, number};
-use super::{Cors, Tls, cors, tls};
+use super::{Acme, Cors, Tls, acme, cors, tls};
 use crate::manifest::Source;
 
 /// The most networks of proxies; each request that comes from one is compared with them.
@@ -25,6 +25,8 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// The certificate of the API's listener, and of the admin listener where that is not on a loopback address.
     pub tls: Option<Tls>,
+    /// Where that certificate comes from, if it is got from an authority.
+    pub acme: Option<Acme>,
     /// For how long browsers are told to come over TLS only; 0 tells them nothing.
     pub hsts_seconds: u32,
     /// Whether a proxy ends TLS in front of the API's listener, which may be on a public address without it then.
@@ -55,6 +57,13 @@ pub struct Server {
     pub batch_operations: u32,
 }
 
+impl Server {
+    /// Whether the API's listener speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some() || self.acme.is_some()
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -62,6 +71,7 @@ impl Default for Server {
             public_url: None,
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
             tls: None,
+            acme: None,
             // Two years, what browsers ask of those that want to be known to them in advance.
             hsts_seconds: 63_072_000,
             behind_proxy: false,
@@ -91,6 +101,7 @@ pub(super) struct Raw {
     admin_listen: RawText,
     #[serde(default)]
     tls: tls::Raw,
+    acme: Option<Spanned<acme::Raw>>,
     hsts_seconds: RawNumber,
     behind_proxy: Option<bool>,
     trusted_proxies: Option<Spanned<Vec<Spanned<String>>>>,
@@ -114,6 +125,7 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Server {
     public_url(raw.public_url, &mut server.public_url, source);
     address(raw.admin_listen, &mut server.admin_listen, source);
     server.tls = tls::read(raw.tls, source);
+    server.acme = raw.acme.map(|raw| acme::read(raw, server.tls.is_some(), source));
     number(raw.hsts_seconds, 0..=315_360_000, &mut server.hsts_seconds, source);
     server.behind_proxy = raw.behind_proxy.unwrap_or(server.behind_proxy);
     server.trusted_proxies = networks(raw.trusted_proxies, source);

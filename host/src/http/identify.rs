@@ -93,8 +93,8 @@ impl Identity {
     }
 
     async fn caller_of_session(&self, token: &str) -> Result<Caller, Problem> {
-        let identity = self.session(token).await?;
-        Ok(Caller::Account(identity.account.for_policy()))
+        let account = self.accounts.caller(token).await?.ok_or_else(bad_credentials)?;
+        Ok(Caller::Account(account))
     }
 
     /// The account that acts, and its session: for what only somebody does who has logged in.

@@ -3,10 +3,13 @@
 //! Routes are found by a `match` over the segments of the path instead of a router library: they stand on one page all
 //! the same, and finding one allocates nothing.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod background;
 mod batch;
 mod body;
 mod call;
+mod client;
 mod compress;
 mod conditional;
 mod cookie;
@@ -41,6 +44,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+#[cfg(feature = "acme")]
+pub use acme::{Acme, AcmeError};
 pub use body::Chunks;
 pub use listener::{Listener, ListenerFailed, bind, serve};
 pub use oidc::Providers;

@@ -1,5 +1,7 @@
 //! TLS of the listeners: the certificate, which is read again when its files change.
 
+#[cfg(feature = "acme")]
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -22,8 +24,14 @@ use crate::config::{self, Tls};
 
 /// What clients may speak, in the order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// What an authority speaks that looks for the answer to a challenge, and nobody else (RFC 8737).
+#[cfg(feature = "acme")]
+const CHALLENGE: &[u8] = b"acme-tls/1";
+/// A certificate with what leads to it, and its key.
+#[cfg(feature = "acme")]
+type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 /// The largest certificate with its chain, and the largest key.
-const MAX_PEM_BYTES: u64 = 256 << 10;
+pub(super) const MAX_PEM_BYTES: u64 = 256 << 10;
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -64,6 +72,9 @@ pub struct Certificates {
     current: ArcSwap<CertifiedKey>,
     /// How the files were when they were last read, whether they were any good or not.
     read: Mutex<Stamp>,
+    /// What an authority is shown that asks whether a name is this host's (RFC 8737).
+    #[cfg(feature = "acme")]
+    challenges: ArcSwap<BTreeMap<String, Arc<CertifiedKey>>>,
 }
 
 impl Certificates {
@@ -72,17 +83,28 @@ impl Certificates {
         let provider = Arc::new(ring::default_provider());
         let stamp = Stamp::of(files);
         let pair = read(files, &provider)?;
-        Ok(Arc::new(Self {
+        Ok(Self::new(files, provider, pair, stamp))
+    }
+
+    fn new(files: &Tls, provider: Arc<CryptoProvider>, pair: CertifiedKey, stamp: Stamp) -> Arc<Self> {
+        Arc::new(Self {
             files: files.clone(),
             provider,
             current: ArcSwap::from_pointee(pair),
             read: Mutex::new(stamp),
-        }))
+            #[cfg(feature = "acme")]
+            challenges: ArcSwap::default(),
+        })
     }
 
-    /// Reads the files again. Where they are no good, the pair that there is stays. Blocks.
+    /// Reads the files again. Where they are no good, the pair that there is stays; so it does where there are none yet, which
+    /// only happens to one who waits for them. Blocks.
     pub fn reload(&self) -> Result<(), BadCertificate> {
-        *self.read.lock() = Stamp::of(&self.files);
+        let now = Stamp::of(&self.files);
+        let before = std::mem::replace(&mut *self.read.lock(), now);
+        if now == Stamp::NOTHING && before == Stamp::NOTHING {
+            return Ok(());
+        }
         self.current.store(Arc::new(read(&self.files, &self.provider)?));
         Ok(())
     }
@@ -96,6 +118,8 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        #[cfg(feature = "acme")]
+        config.alpn_protocols.push(CHALLENGE.to_vec());
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
@@ -130,8 +154,63 @@ impl Certificates {
     }
 }
 
+#[cfg(feature = "acme")]
+impl Certificates {
+    /// Reads the files for the first time, if they are there, and goes on with another pair while they are not.
+    pub(super) fn load_or<E>(files: &Tls, make: impl FnOnce() -> Result<Pair, E>) -> Result<Arc<Self>, BadCertificate>
+    where
+        E: std::fmt::Display,
+    {
+        if Stamp::of(files) != Stamp::NOTHING {
+            return Self::load(files);
+        }
+        let provider = Arc::new(ring::default_provider());
+        let setup = |error: String| BadCertificate::Setup(rustls::Error::General(error));
+        let (chain, key) = make().map_err(|error| setup(error.to_string()))?;
+        let pair = CertifiedKey::from_der(chain, key, &provider).map_err(BadCertificate::Setup)?;
+        Ok(Self::new(files, provider, pair, Stamp::NOTHING))
+    }
+
+    /// The certificate that is shown, without what leads to it.
+    pub(super) fn leaf(&self) -> CertificateDer<'static> {
+        let current = self.current.load();
+        current.cert.first().cloned().unwrap_or_else(|| Vec::new().into())
+    }
+
+    /// Shows an authority this pair when it asks for a name.
+    pub(super) fn challenge(&self, name: String, (chain, key): Pair) -> Result<(), BadCertificate> {
+        // Not checked against the key: rustls does not read a certificate with an extension that it has to know and does not.
+        let key = self.provider.key_provider.load_private_key(key);
+        let pair = CertifiedKey::new(chain, key.map_err(BadCertificate::Setup)?);
+        let mut challenges = BTreeMap::clone(&self.challenges.load());
+        challenges.insert(name, Arc::new(pair));
+        self.challenges.store(Arc::new(challenges));
+        Ok(())
+    }
+
+    /// Shows no authority anything any more.
+    pub(super) fn forget_challenges(&self) {
+        self.challenges.store(Arc::default());
+    }
+
+    /// What is shown to an authority that asks, which speaks nothing but `acme-tls/1`; `None` for everybody else.
+    fn answer(&self, hello: &ClientHello<'_>) -> Option<Option<Arc<CertifiedKey>>> {
+        let mut protocols = hello.alpn()?;
+        if protocols.next() != Some(CHALLENGE) || protocols.next().is_some() {
+            return None;
+        }
+        let challenges = self.challenges.load();
+        Some(hello.server_name().and_then(|name| challenges.get(name).cloned()))
+    }
+}
+
 impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        #[cfg(feature = "acme")]
+        if let Some(answer) = self.answer(&hello) {
+            return answer;
+        }
+        let _ = hello;
         Some(self.current.load_full())
     }
 }
@@ -167,6 +246,9 @@ struct Stamp([Option<Look>; 2]);
 type Look = (u64, u64, u64, (i64, i64), (i64, i64));
 
 impl Stamp {
+    /// Where there are no files.
+    const NOTHING: Self = Self([None; 2]);
+
     fn of(files: &Tls) -> Self {
         Self([&files.certificate, &files.key].map(|file| {
             let found = fs::metadata(file).ok()?;

@@ -38,6 +38,11 @@ impl Front {
         format!("http://localhost:{}", self.port)
     }
 
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// From now on it leads to this host.
     pub fn lead_to(&self, host: &Host) {
         *self.target.lock().expect("nobody panics with the lock") = Some(host.api().authority().to_owned());

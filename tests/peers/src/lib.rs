@@ -1,5 +1,6 @@
-//! The harness of the tests against other software: an OpenID provider, a mail server, and browsers with and without script.
+//! The harness of the tests against other software: an OpenID provider, a mail server, a certificate authority, and browsers with and without script.
 
+mod authority;
 mod chromium;
 mod front;
 mod mail_server;
@@ -7,6 +8,7 @@ mod provider;
 mod tools;
 mod visitor;
 
+pub use authority::{Authority, Seen};
 pub use chromium::{Authenticator, Chromium};
 pub use front::Front;
 pub use mail_server::{MailServer, Received};

@@ -1,7 +1,5 @@
 //! A mail server: `aiosmtpd` in a process of its own, which takes mail only over TLS and from one user.
 
-use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::Receiver;
@@ -9,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::tools::{Running, target, workspace};
+use crate::tools::{Running, certify, free_port, target, workspace};
 
 const REMEDY: &str =
     "python3 -m venv target/peers/venv && target/peers/venv/bin/pip install -r tests/peers/requirements.txt";
@@ -42,11 +40,10 @@ pub struct Received {
 impl MailServer {
     /// A server that is not running yet; its files go into `folder`.
     pub fn prepare(folder: &Path) -> Self {
-        certify(folder);
-        let free = TcpListener::bind((ADDRESS, 0)).and_then(|listener| listener.local_addr());
+        certify(folder, ADDRESS);
         Self {
             folder: folder.to_owned(),
-            port: free.expect("there is a free port").port(),
+            port: free_port(ADDRESS),
             running: None,
         }
     }
@@ -89,36 +86,6 @@ impl MailServer {
     pub fn mail(&self) -> Received {
         let (_, mails) = self.running.as_ref().expect("the server runs");
         received(&mails.recv_timeout(PATIENCE).expect("a mail arrives"))
-    }
-}
-
-/// Makes a certificate for the address, and its key.
-#[track_caller]
-fn certify(folder: &Path) {
-    let settings = format!(
-        "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = {ADDRESS}\n\
-         [more]\nsubjectAltName = IP:{ADDRESS}\n"
-    );
-    fs::write(folder.join("settings"), settings).expect("the folder takes files");
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-nodes",
-            "-days",
-            "2",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-        ])
-        .args(["-config", "settings", "-keyout", "key.pem", "-out", "certificate.pem"])
-        .current_dir(folder)
-        .output();
-    match made {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => panic!("no certificate was made: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => panic!("openssl does not start ({error}): run `apt-get install -y openssl`"),
     }
 }
 

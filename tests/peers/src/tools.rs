@@ -1,7 +1,9 @@
 //! Programs that the tests need. Where one is missing the test fails and says what installs it: a test that is left out tells
 //! nothing.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -62,5 +64,41 @@ impl Drop for Running {
         // Both fail only where it has ended already, which is what is wanted.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A port of an address that nobody has at this moment.
+pub(crate) fn free_port(address: &str) -> u16 {
+    let free = TcpListener::bind((address, 0)).and_then(|listener| listener.local_addr());
+    free.expect("there is a free port").port()
+}
+
+/// Makes a certificate for an address, `certificate.pem`, and its key, `key.pem`.
+#[track_caller]
+pub(crate) fn certify(folder: &Path, address: &str) {
+    let settings = format!(
+        "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = {address}\n\
+         [more]\nsubjectAltName = IP:{address}\n"
+    );
+    fs::write(folder.join("settings"), settings).expect("the folder takes files");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "2",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-config", "settings", "-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .output();
+    match made {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!("no certificate was made: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => panic!("openssl does not start ({error}): run `apt-get install -y openssl`"),
     }
 }

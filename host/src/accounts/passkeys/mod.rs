@@ -13,7 +13,9 @@ pub(super) use relying_party::RelyingParty;
 pub use relying_party::{NewPasskey, PasskeyAnswer};
 
 use super::activity::Act;
+use super::changing::Changing;
 use super::error::Error;
+use super::method::Method;
 use super::session::Client;
 use super::store;
 use super::{Accounts, Identity};
@@ -52,8 +54,12 @@ impl Accounts {
         let party = self.relying_party()?;
         store::again(|| async {
             let mut work = self.begin();
-            let (record, digest, _) = self.recent_session(&mut work, identity).await?;
-            let factors = self.factors(&mut work, record.account.id).await?;
+            let Changing {
+                record,
+                digest,
+                factors,
+                ..
+            } = self.changing_factors(&mut work, identity).await?;
             check_room(factors.passkeys.len())?;
             let (options, state) = party.offer(&record.account, &factors.passkeys)?;
             let state = State::Registration(state);
@@ -69,12 +75,13 @@ impl Accounts {
         let party = self.relying_party()?;
         let added = store::again(|| async {
             let mut work = self.begin();
-            let (record, digest, _) = self.recent_session(&mut work, identity).await?;
-            let account = record.account.id;
-            let State::Registration(state) = self.take_ceremony(&mut work, &digest, Some(account)).await? else {
+            let mut changing = self.changing_factors(&mut work, identity).await?;
+            let account = changing.record.account.id;
+            let ceremony = self.take_ceremony(&mut work, &changing.digest, Some(account)).await?;
+            let State::Registration(state) = ceremony else {
                 return Err(Error::CeremonySpent);
             };
-            let mut factors = self.factors(&mut work, account).await?;
+            let factors = &mut changing.factors;
             check_room(factors.passkeys.len())?;
             let is_new = |key: &Key| factors.passkeys.iter().all(|held| held.key.cred_id() != key.cred_id());
             let Some(key) = party.accept(new, &state).filter(is_new) else {
@@ -92,7 +99,8 @@ impl Accounts {
             let is_first = !factors.is_on();
             factors.passkeys.push(passkey.clone());
             let recovery_codes = is_first.then(|| factors.renew_recovery()).transpose()?;
-            work.write(keys::factors(account), &factors, None)?;
+            work.write(keys::factors(account), factors, None)?;
+            self.keep_proof(&mut work, changing, Method::Passkey)?;
             self.tell_changed(&mut work, identity, Act::FactorAdded, client).await?;
             work.commit().await?;
             Ok(Some(Added {
@@ -119,8 +127,9 @@ impl Accounts {
         let account = identity.account.id;
         store::again(|| async {
             let mut work = self.begin();
-            let record = self.acting_recently(&mut work, identity).await?;
-            let mut factors = self.factors(&mut work, account).await?;
+            let Changing {
+                record, mut factors, ..
+            } = self.changing_factors(&mut work, identity).await?;
             let before = factors.passkeys.len();
             factors.passkeys.retain(|passkey| passkey.id != id);
             if factors.passkeys.len() == before {

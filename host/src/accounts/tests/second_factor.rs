@@ -202,17 +202,15 @@ async fn a_password_of_eight_characters_needs_a_second_factor_and_keeps_it() {
     let guarded = Guarded::new().await;
     let accounts = &guarded.fixture.accounts;
     let client = Client::default();
-    accounts
-        .change_password(&guarded.identity, short, &client)
-        .await
-        .unwrap();
-    let removed = accounts.remove_totp(&guarded.identity, &client).await;
+    let changed = async |identity: &Identity, password: &str| {
+        let login = accounts.change_password(identity, password, &client).await.unwrap();
+        guarded.fixture.identity(&login).await.unwrap()
+    };
+    let identity = changed(&guarded.identity, short).await;
+    let removed = accounts.remove_totp(&identity, &client).await;
     assert!(matches!(removed, Err(Error::Conflict(_))), "{removed:?}");
-    accounts
-        .change_password(&guarded.identity, ANOTHER, &client)
-        .await
-        .unwrap();
-    accounts.remove_totp(&guarded.identity, &client).await.unwrap();
+    let identity = changed(&identity, ANOTHER).await;
+    accounts.remove_totp(&identity, &client).await.unwrap();
     assert!(
         guarded.fixture.login(ADDRESS, ANOTHER).await.is_ok(),
         "no code is asked for"
@@ -317,4 +315,30 @@ async fn what_is_stored_holds_neither_a_seed_nor_a_code() {
             assert!(!value.windows(secret.len()).any(|part| part == secret), "{value:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_password_alone_takes_no_second_factor_away() {
+    let guarded = Guarded::new().await;
+    let (accounts, client) = (&guarded.fixture.accounts, Client::default());
+    let proved = async |identity: &Identity, proof: Proof<'_>| {
+        let login = accounts.reauthenticate(identity, proof, &client).await.unwrap();
+        guarded.fixture.identity(&login).await.unwrap()
+    };
+    // The code that has turned it on was a proof for some minutes.
+    guarded.fixture.clock.advance(10 * MINUTE_MS);
+    let by_password = proved(&guarded.identity, Proof::Password(PASSWORD)).await;
+    let refused = Some(Error::NotRecentBySecond);
+    assert_eq!(accounts.remove_totp(&by_password, &client).await.err(), refused);
+    assert_eq!(accounts.renew_recovery(&by_password, &client).await.err(), refused);
+    assert_eq!(accounts.passkey_options(&by_password).await.err(), refused);
+    let by_code = proved(&by_password, Proof::Code(Method::Recovery, &guarded.recovery[0])).await;
+    accounts.renew_recovery(&by_code, &client).await.unwrap();
+    guarded.fixture.clock.advance(10 * MINUTE_MS);
+    // A proof is one for some minutes.
+    let by_password = proved(&by_code, Proof::Password(PASSWORD)).await;
+    assert_eq!(accounts.remove_totp(&by_password, &client).await.err(), refused);
+    let now = code(&guarded.secret, guarded.fixture.clock.now_ms());
+    let by_code = proved(&by_password, Proof::Code(Method::Totp, &now)).await;
+    accounts.remove_totp(&by_code, &client).await.unwrap();
 }

@@ -14,8 +14,8 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::client::Client;
 use super::refused::Refused;
+use crate::http::client::Client;
 
 /// How long it is good.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);

@@ -16,7 +16,7 @@ pub(super) use refused::Refused;
 pub(super) use return_to::local_path;
 
 use crate::config;
-use client::Client;
+use crate::http::client::Client;
 
 /// The providers of the configuration.
 pub struct Providers {

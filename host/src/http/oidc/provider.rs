@@ -13,11 +13,11 @@ use openidconnect::{
 use tokio::sync::Mutex;
 
 use super::binding::{self, Binding};
-use super::client::Client;
 use super::metadata::{Cache, Known, Registration, SIGNATURES, chain};
 use super::refused::Refused;
 use crate::accounts::Assertion;
 use crate::config;
+use crate::http::client::Client;
 use crate::http::problem::Problem;
 use crate::http::query;
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::document::{self, Attribute, Facts};
 use super::names;
 use super::principal::Principal;
+use super::specialise::specialised;
 
 static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(Authorizer::new);
 
@@ -62,7 +63,7 @@ impl Slice {
             permitted: (policies.iter().filter(|policy| policy.effect() == Effect::Permit))
                 .map(|policy| policy.principal_constraint())
                 .collect(),
-            policies: PolicySet::from_policies(policies.iter().map(|policy| (*policy).clone()))
+            policies: PolicySet::from_policies(policies.iter().map(|policy| specialised(policy)))
                 .map_err(|error| error.to_string())?,
             action,
             resource,

@@ -10,6 +10,7 @@ mod principal;
 mod schema;
 mod set;
 mod source;
+mod specialise;
 mod words;
 
 #[cfg(test)]

@@ -268,10 +268,11 @@ async fn a_passkey_that_is_removed_is_asked_for_no_more_and_its_owner_is_told() 
     owner.identity = owner.fixture.identity(&login).await.unwrap();
     // The password is too short for one without a second factor.
     assert!(matches!(owner.remove().await, Err(Error::Conflict(_))));
-    accounts
+    let login = accounts
         .change_password(&owner.identity, PASSWORD, &client)
         .await
         .unwrap();
+    owner.identity = owner.fixture.identity(&login).await.unwrap();
     owner.remove().await.unwrap();
     assert_eq!(owner.remove().await, Err(Error::NotFound));
     assert!(

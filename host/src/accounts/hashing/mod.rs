@@ -1,20 +1,18 @@
 //! Passwords, hashed with argon2id (RFC 9106). Hashing takes tens of milliseconds and megabytes on purpose, so it runs on
 //! threads of its own, only so many at a time, and only so many wait.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{self, Sender};
-use std::thread;
+mod threads;
 
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use argon2::password_hash::phc::{Output, ParamsString, Salt};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use data_encoding::BASE64_NOPAD;
-use parking_lot::Mutex;
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
 
+use self::threads::{Memory, Threads};
 use super::error::Error;
 use super::password::MAX_CHARACTERS;
 use crate::config::Hashing;
@@ -22,10 +20,10 @@ use crate::config::Hashing;
 /// What argon2 hashes have, here and by default.
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
-/// How much the others go before hashing: a tenth of the weight of an ordinary thread.
-const NICE: i32 = 10;
 /// How many wait for each one that is being hashed, before more are refused.
 const WAITING_PER_PLACE: u32 = 64;
+/// How long nothing may be hashed, where all cores are taken, before hashing gets its share of them.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The longest text that is taken for a password: the most characters of one, each of the most bytes.
 const MAX_BYTES: usize = MAX_CHARACTERS * 4;
@@ -35,16 +33,13 @@ pub(super) struct Hasher {
     argon2: Argon2<'static>,
     /// What an unknown address is compared with, so that it takes as long as a known one.
     nobody: String,
-    jobs: Sender<Job>,
+    threads: Threads,
     waiting: AtomicU32,
     most_waiting: u32,
     /// How many passwords were hashed or verified so far.
     #[cfg(test)]
     pub(super) ran: AtomicU32,
 }
-
-/// What one of the threads does.
-type Job = Box<dyn FnOnce() + Send>;
 
 /// What came of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +55,10 @@ pub(super) enum Verified {
 impl Hasher {
     /// Fails where the parameters are none for argon2.
     pub(super) fn new(hashing: &Hashing) -> Result<Self, String> {
+        Self::with_patience(hashing, PATIENCE)
+    }
+
+    fn with_patience(hashing: &Hashing, patience: Duration) -> Result<Self, String> {
         let params = Params::new(hashing.memory_kib, hashing.iterations, hashing.lanes, None)
             .map_err(|error| format!("[accounts.hashing]: {error}"))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -67,7 +66,7 @@ impl Hasher {
         Ok(Self {
             argon2,
             nobody,
-            jobs: threads(hashing.concurrent)?,
+            threads: Threads::start(hashing.concurrent, patience)?,
             waiting: AtomicU32::new(0),
             most_waiting: hashing.concurrent.saturating_mul(WAITING_PER_PLACE),
             #[cfg(test)]
@@ -78,7 +77,8 @@ impl Hasher {
     /// The hash of a new password, a PHC string.
     pub(super) async fn hash(&self, password: &str) -> Result<String, Error> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
-        self.run(move || hash(&argon2, &normalised(&password))).await?
+        self.run(move |memory| hash(&argon2, &normalised(&password), memory))
+            .await?
     }
 
     /// Compares a password with a hash; without one, which takes as long, the answer is no.
@@ -89,63 +89,39 @@ impl Hasher {
         let is_known = is_one && stored.is_some();
         let stored = stored.unwrap_or(&self.nobody).to_owned();
         let argon2 = self.argon2.clone();
-        self.run(move || {
+        self.run(move |memory| {
             let password = normalised(&password);
-            let parsed = PasswordHash::new(&stored).map_err(|error| Error::Internal(error.to_string()))?;
-            let is_right = argon2.verify_password(password.as_bytes(), &parsed).is_ok();
+            let stored = Stored::parse(&stored)?;
+            let is_right = stored.is_of(&password, memory)?;
             if !(is_right && is_known) {
                 return Ok(Verified::No);
             }
-            match Params::try_from(&parsed) {
-                Ok(params) if same(&params, argon2.params()) => Ok(Verified::Yes),
-                _ => hash(&argon2, &password).map(Verified::Outdated),
+            match same(stored.argon2.params(), argon2.params()) {
+                true => Ok(Verified::Yes),
+                false => hash(&argon2, &password, memory).map(Verified::Outdated),
             }
         })
         .await?
     }
 
     /// Runs on one of the threads, in its turn.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T, Error> {
         let _waiting = Waiting::join(self)?;
         #[cfg(test)]
         self.ran.fetch_add(1, Ordering::Relaxed);
         let gone = || Error::Internal("the threads that hash passwords are gone".to_owned());
         let (done, is_done) = oneshot::channel();
-        let job = Box::new(move || {
+        self.threads.run(Box::new(move |memory| {
             // Nobody waits any more where the client has gone away.
-            if !done.is_closed() {
-                let _ = done.send(work());
-            }
-        });
-        self.jobs.send(job).map_err(|_| gone())?;
+            let result = (!done.is_closed()).then(|| work(memory));
+            Box::new(move || {
+                if let Some(result) = result {
+                    let _ = done.send(result);
+                }
+            })
+        }));
         is_done.await.map_err(|_| gone())
     }
-}
-
-/// Threads that hash, one password each at a time. The system prefers all others to them: whoever logs in can wait a
-/// little, and nobody else waits for that.
-fn threads(count: u32) -> Result<Sender<Job>, String> {
-    let (jobs, queue) = mpsc::channel::<Job>();
-    let queue = Arc::new(Mutex::new(queue));
-    for _ in 0..count {
-        let queue = Arc::clone(&queue);
-        let serve = move || {
-            // Where it is refused, hashing is as urgent as the rest.
-            let _ = setpriority_process(Some(gettid()), NICE);
-            loop {
-                // The lock is held while waiting, never while hashing.
-                let job = queue.lock().recv();
-                match job {
-                    // What panics is a defect; the thread goes on, and the one who waits is told.
-                    Ok(job) => drop(catch_unwind(AssertUnwindSafe(job))),
-                    Err(_) => return,
-                }
-            }
-        };
-        let thread = thread::Builder::new().name("hashing".to_owned()).spawn(serve);
-        thread.map_err(|error| format!("cannot start a thread: {error}"))?;
-    }
-    Ok(jobs)
 }
 
 /// One that waits or is being hashed.
@@ -190,11 +166,63 @@ fn nobodys(hashing: &Hashing) -> Result<String, String> {
     ))
 }
 
-fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, Error> {
-    argon2
-        .hash_password(password.as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| Error::Internal(format!("argon2: {error}")))
+/// A stored hash, with what it was made with.
+struct Stored {
+    argon2: Argon2<'static>,
+    salt: Salt,
+    hash: Output,
+}
+
+impl Stored {
+    fn parse(text: &str) -> Result<Self, Error> {
+        let unusable = |what: String| Error::Internal(format!("the hash of a password: {what}"));
+        let parsed = PasswordHash::new(text).map_err(|error| unusable(error.to_string()))?;
+        let algorithm = Algorithm::try_from(parsed.algorithm.as_str()).map_err(|error| unusable(error.to_string()))?;
+        let version = parsed.version.map_or(Ok(Version::default()), Version::try_from);
+        let version = version.map_err(|error| unusable(error.to_string()))?;
+        let params = Params::try_from(&parsed).map_err(|error| unusable(error.to_string()))?;
+        let (Some(salt), Some(hash)) = (parsed.salt, parsed.hash) else {
+            return Err(unusable("it has no salt or no hash".to_owned()));
+        };
+        Ok(Self {
+            argon2: Argon2::new(algorithm, version, params),
+            salt,
+            hash,
+        })
+    }
+
+    /// Whether it is the hash of a password; that takes as long where it is not.
+    fn is_of(&self, password: &str, memory: &mut Memory) -> Result<bool, Error> {
+        // The comparison takes the same time wherever the two differ.
+        Ok(fill(&self.argon2, password, &self.salt, memory)? == self.hash)
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &str, memory: &mut Memory) -> Result<String, Error> {
+    let salt = Salt::generate();
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params()).map_err(|error| refused(&error))?,
+        hash: Some(fill(argon2, password, &salt, memory)?),
+        salt: Some(salt),
+    };
+    Ok(hash.to_string())
+}
+
+/// The hash itself.
+fn fill(argon2: &Argon2<'_>, password: &str, salt: &[u8], memory: &mut Memory) -> Result<Output, Error> {
+    let params = argon2.params();
+    let mut bytes = [0; Output::MAX_LENGTH];
+    let bytes = &mut bytes[..params.output_len().unwrap_or(HASH_BYTES).min(Output::MAX_LENGTH)];
+    let blocks = memory.blocks(params.block_count())?;
+    let filled = argon2.hash_password_into_with_memory(password.as_bytes(), salt, bytes, blocks);
+    filled.map_err(|error| refused(&error))?;
+    Output::new(bytes).map_err(|error| refused(&error))
+}
+
+fn refused(error: &dyn std::fmt::Display) -> Error {
+    Error::Internal(format!("argon2: {error}"))
 }
 
 fn same(left: &Params, right: &Params) -> bool {
@@ -203,6 +231,8 @@ fn same(left: &Params, right: &Params) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+
     use super::*;
 
     /// As little as argon2 takes: what is tested is not how long it takes.
@@ -281,18 +311,30 @@ mod tests {
         assert_eq!(hasher.verify(&long, Some(&stored)).await, Ok(Verified::No));
     }
 
+    /// Keeps the only thread busy until what is returned is dropped.
+    fn busy(hasher: &Hasher) -> mpsc::Sender<()> {
+        let (turn, until) = mpsc::channel::<()>();
+        hasher.threads.run(Box::new(move |_| {
+            // Ends once the other half is dropped.
+            let _ = until.recv();
+            Box::new(|| ())
+        }));
+        turn
+    }
+
+    #[tokio::test]
+    async fn where_the_threads_get_nothing_done_passwords_are_hashed_all_the_same() {
+        let hasher = Hasher::with_patience(&hashing(64), Duration::from_millis(1)).unwrap();
+        let _turn = busy(&hasher);
+        let stored = hasher.hash("correct horse battery").await.unwrap();
+        let verified = hasher.verify("correct horse battery", Some(&stored)).await;
+        assert_eq!(verified, Ok(Verified::Yes));
+    }
+
     #[tokio::test]
     async fn too_many_at_a_time_are_refused_and_there_is_room_again_afterwards() {
-        let hasher = Arc::new(Hasher::new(&hashing(64)).unwrap());
-        // The only thread is kept busy.
-        let (turn, until) = mpsc::channel::<()>();
-        hasher
-            .jobs
-            .send(Box::new(move || {
-                // Ends once the other half is dropped.
-                let _ = until.recv();
-            }))
-            .unwrap();
+        let hasher = Arc::new(Hasher::with_patience(&hashing(64), Duration::MAX).unwrap());
+        let turn = busy(&hasher);
         let waiting: Vec<_> = (0..WAITING_PER_PLACE)
             .map(|_| {
                 let hasher = Arc::clone(&hasher);
