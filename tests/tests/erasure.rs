@@ -192,6 +192,9 @@ fn an_account_takes_its_data_with_it_as_an_archive() {
     assert_eq!(file("account.json")["email"], ADA);
     assert_eq!(file("sessions.json")["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(file("activity.json").as_array().map(Vec::len), Some(1));
+    for name in ["tokens.json", "passkeys.json", "identities.json"] {
+        assert_eq!(file(name), json!({ "items": [] }), "{name}");
+    }
     let skus = file("documents/products.json");
     let mut skus: Vec<&str> = skus
         .as_array()

@@ -2,9 +2,11 @@
 //! whether an address has an account: the answer and the work are the same.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::account::{Account, NewPassword, Record};
@@ -20,6 +22,8 @@ use super::{Accounts, hashing, password};
 use crate::config::Registration;
 use crate::storage::keyspace::accounts as keys;
 
+/// How long it takes to ask for a link that sets a new password: longer than it takes to store one.
+const FORGOTTEN: Duration = Duration::from_millis(100);
 /// How long a registration waits for being confirmed.
 const CONFIRM_MINUTES: u64 = 24 * 60;
 /// How long a forgotten password can be reset (OWASP ASVS 5.0, 6.4.3: no longer than needed).
@@ -96,8 +100,16 @@ impl Accounts {
         .await
     }
 
-    /// Sends a link that sets a new password, if the address has an account.
+    /// Sends a link that sets a new password, if the address has an account. It returns no sooner where there is none: a mail
+    /// is more to write, and nobody is to learn by that who has an account.
     pub async fn forgot(&self, address: &str) -> Result<(), Error> {
+        let done = Instant::now() + FORGOTTEN;
+        let sent = self.send_reset(address).await;
+        tokio::time::sleep_until(done).await;
+        sent
+    }
+
+    async fn send_reset(&self, address: &str) -> Result<(), Error> {
         let Ok(address) = Address::from_str(address) else {
             return Ok(());
         };

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::catalogue::{CatalogueState, Collection};
@@ -10,13 +11,13 @@ use super::documents::{self, Cursors, Documents, stored};
 use super::model::Document;
 use crate::manifest::OnErase;
 use crate::policy::{Caller, Scope};
-use crate::storage::engine::{Direction, Engine, Key, Quota, Scan};
+use crate::storage::engine::{Direction, Engine, Key, Quota, Scan, Versioned};
 use crate::storage::keyspace;
 use crate::storage::transaction::{Ended, Transaction};
 
 /// Documents that are looked at at a time.
 const EXAMINED: usize = 200;
-/// Documents that one commit removes: each may be large.
+/// Documents that one commit removes, and entries of buckets that are read at a time: each may be large.
 const PAGE: usize = 32;
 /// Entries of buckets that one commit removes.
 const ENTRIES: usize = 200;
@@ -61,6 +62,56 @@ pub async fn owned(
             return Ok(found);
         }
     }
+}
+
+/// The plugins that keep something in buckets, of whomever.
+pub async fn plugins_with_buckets(engine: &Arc<dyn Engine>) -> Result<Vec<String>, Ended> {
+    let mut scan = Scan {
+        keys_only: true,
+        ..Scan::first(keyspace::buckets(), 1)
+    };
+    let mut plugins = Vec::new();
+    loop {
+        let rows = engine.scan(&scan).await?.data;
+        let Some((plugin, of_plugin)) = rows.first().and_then(|(key, _)| keyspace::parse_bucket(key)) else {
+            return Ok(plugins);
+        };
+        plugins.push(plugin.to_owned());
+        scan.after = Some(of_plugin.end);
+    }
+}
+
+/// Some entries of a bucket, with their names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// As they were when they were found.
+    pub entries: Vec<(String, Bytes)>,
+    /// Where the search goes on; `None` at the end.
+    pub last: Option<Key>,
+}
+
+/// What a plugin keeps in the bucket of an account, behind a key.
+pub async fn bucket(
+    engine: &Arc<dyn Engine>,
+    plugin: &str,
+    account: Uuid,
+    behind: Option<Key>,
+) -> Result<Entries, Ended> {
+    let name = super::keyvalue::bucket_of(account);
+    let scan = Scan {
+        after: behind,
+        ..Scan::first(keyspace::keyvalue_bucket(plugin, &name), PAGE)
+    };
+    let rows = engine.scan(&scan).await?.data;
+    let last = rows.last().filter(|_| rows.len() == PAGE).map(|(key, _)| key.clone());
+    let entry = |(key, row): (Key, Versioned)| {
+        let entry = keyspace::keyvalue_name(&key, plugin, &name)?;
+        Some((entry.to_owned(), row.value))
+    };
+    Ok(Entries {
+        entries: rows.into_iter().filter_map(entry).collect(),
+        last,
+    })
 }
 
 /// Removes documents of an account, or has them belong to nobody, as their collection says. How many there were.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
+use crate::capabilities::erasure;
 use crate::policy::Account;
 use crate::storage::engine::Engine;
 use crate::storage::memory;
@@ -332,4 +333,48 @@ async fn a_batch_of_values_too_large_to_be_read_together_is_refused() {
     let read = call.buckets().get_many(&bucket, &keys[..most]).await.unwrap();
     assert_eq!(read, vec![Some(value); most]);
     assert!(is_refused(call.buckets().get_many(&bucket, &keys).await));
+}
+
+#[tokio::test]
+async fn what_plugins_keep_of_an_account_is_found_in_its_buckets_alone() {
+    let engine = engine();
+    let keep = async |plugin: &str, caller: Caller, bucket: &str, keys: usize| {
+        let mut call = Call::by(&engine, plugin, caller);
+        let bucket = call.buckets().open(bucket).unwrap();
+        for number in 0..keys {
+            let key = format!("{number:03}");
+            call.buckets().set(&bucket, &key, plugin.to_owned().into()).unwrap();
+        }
+        call.commit().await;
+    };
+    keep("orders", account(1), "caller", 70).await;
+    keep("orders", account(2), "caller", 3).await;
+    keep("orders", account(1), "shared", 5).await;
+    keep("catalog", account(1), "caller", 1).await;
+    keep("search", account(2), "caller", 1).await;
+
+    let plugins = erasure::plugins_with_buckets(&engine).await.unwrap();
+    assert_eq!(plugins, ["catalog", "orders", "search"]);
+    let mut kept = Vec::new();
+    for plugin in &plugins {
+        let mut behind = None;
+        loop {
+            let found = erasure::bucket(&engine, plugin, Uuid::from_u128(1), behind)
+                .await
+                .unwrap();
+            kept.extend(
+                found
+                    .entries
+                    .into_iter()
+                    .map(|(key, value)| (plugin.as_str(), key, value)),
+            );
+            behind = found.last;
+            if behind.is_none() {
+                break;
+            }
+        }
+    }
+    assert_eq!(kept.len(), 71);
+    assert_eq!(kept[0], ("catalog", "000".to_owned(), Bytes::from("catalog")));
+    assert_eq!(kept[70], ("orders", "069".to_owned(), Bytes::from("orders")));
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 
 use bytes::{Bytes, BytesMut};
+use data_encoding::BASE64;
 use futures_util::stream;
 use hyper::StatusCode;
 use parking_lot::Mutex;
@@ -23,6 +24,7 @@ use super::routes::oidc::list as identities;
 use super::{Http, render, routes};
 use crate::accounts::{Account, MAX_EVENTS};
 use crate::capabilities::erasure;
+use crate::storage::transaction::Ended;
 
 /// The largest archive, before it is compressed.
 const MAX_BYTES: u64 = 1 << 30;
@@ -118,6 +120,7 @@ pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Pr
     }
     archive = activity(http, account, archive).await?;
     archive = documents(http, account, archive).await?;
+    archive = buckets(http, account, archive).await?;
     let file = blocking(move || archive.finish()).await?;
     drop(place);
     Ok(chunks(file, room))
@@ -146,10 +149,7 @@ async fn documents(http: &Http, account: &Account, mut archive: Archive) -> Resu
         let mut behind = None;
         loop {
             let found = erasure::owned(http.dispatch.engine(), collection.name(), account.id, behind).await;
-            let found = found.map_err(|ended| {
-                tracing::error!(target: "http", %ended, "an archive can't be made");
-                Problem::from(crate::dispatch::Failure::Unavailable)
-            })?;
+            let found = found.map_err(unavailable)?;
             let shown = found.documents.into_iter().map(|document| {
                 let shown = collection.without_write_only(document).ok_or_else(Problem::internal)?;
                 Ok(render::document(&shown))
@@ -163,6 +163,40 @@ async fn documents(http: &Http, account: &Account, mut archive: Archive) -> Resu
         archive = array.end().await?;
     }
     Ok(archive)
+}
+
+async fn buckets(http: &Http, account: &Account, mut archive: Archive) -> Result<Archive, Problem> {
+    let engine = http.dispatch.engine();
+    for plugin in erasure::plugins_with_buckets(engine).await.map_err(unavailable)? {
+        let mut array = Array::begin(archive, format!("buckets/{plugin}.json")).await?;
+        let mut behind = None;
+        loop {
+            let found = erasure::bucket(engine, &plugin, account.id, behind).await;
+            let found = found.map_err(unavailable)?;
+            let entries = found.entries.into_iter();
+            let texts = entries.map(|(key, value)| entry(&key, &value).to_string().into_bytes());
+            array = array.add(texts.collect()).await?;
+            behind = found.last;
+            if behind.is_none() {
+                break;
+            }
+        }
+        archive = array.end().await?;
+    }
+    Ok(archive)
+}
+
+/// An entry of a bucket: as text where it is some.
+fn entry(key: &str, value: &[u8]) -> Value {
+    match std::str::from_utf8(value) {
+        Ok(text) => json!({ "key": key, "value": text }),
+        Err(_) => json!({ "key": key, "base64": BASE64.encode(value) }),
+    }
+}
+
+fn unavailable(ended: Ended) -> Problem {
+    tracing::error!(target: "http", %ended, "an archive can't be made");
+    crate::dispatch::Failure::Unavailable.into()
 }
 
 /// A JSON array that is written bit by bit.
@@ -222,4 +256,22 @@ fn chunks(file: File, room: Room) -> Chunks {
         let read = file.read_buf(&mut chunk).await?;
         Ok((read > 0).then(|| (Bytes::from(chunk), (file, room))))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_one_archive_at_a_time_and_there_are_only_so_many() {
+        let account = Uuid::from_u128;
+        let mut rooms = vec![Room::take(account(1)).expect("there is room")];
+        let again = Room::take(account(1)).err().expect("it has one already");
+        assert_eq!(again.status(), StatusCode::CONFLICT);
+        rooms.extend((2..=16).map(|number| Room::take(account(number)).expect("there is room")));
+        let more = Room::take(account(17)).err().expect("there are so many");
+        assert_eq!(more.status(), StatusCode::SERVICE_UNAVAILABLE);
+        rooms.clear();
+        assert!(Room::take(account(1)).is_ok());
+    }
 }

@@ -6,7 +6,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 
-use super::problem::{Problem, bad_credentials};
+use super::problem::{Problem, bad_credentials, ended_cookie};
 use super::{Http, cookie};
 use crate::accounts::{self, Accounts};
 use crate::policy::{self, Caller, Refusal};
@@ -77,8 +77,10 @@ impl Identity {
     pub(super) async fn caller(&self, credentials: &Credentials<'_>) -> Result<Caller, Problem> {
         match *credentials {
             Credentials::None => Ok(Caller::Anonymous),
-            Credentials::Cookie(token) => self.caller_of_session(token).await,
-            Credentials::Bearer(token) if Accounts::is_session_token(token) => self.caller_of_session(token).await,
+            Credentials::Cookie(token) => self.caller_of_session(token, ended_cookie).await,
+            Credentials::Bearer(token) if Accounts::is_session_token(token) => {
+                self.caller_of_session(token, bad_credentials).await
+            }
             Credentials::Bearer(token) if Accounts::is_api_token(token) => {
                 let known = self.accounts.identify_program(token).await?;
                 let (account, limits) = known.ok_or_else(bad_credentials)?;
@@ -92,8 +94,8 @@ impl Identity {
         }
     }
 
-    async fn caller_of_session(&self, token: &str) -> Result<Caller, Problem> {
-        let account = self.accounts.caller(token).await?.ok_or_else(bad_credentials)?;
+    async fn caller_of_session(&self, token: &str, ended: fn() -> Problem) -> Result<Caller, Problem> {
+        let account = self.accounts.caller(token).await?.ok_or_else(ended)?;
         Ok(Caller::Account(account))
     }
 
@@ -101,8 +103,10 @@ impl Identity {
     pub(super) async fn account(&self, credentials: &Credentials<'_>) -> Result<accounts::Identity, Problem> {
         match *credentials {
             Credentials::None => Err(Refusal::Unauthenticated.into()),
-            Credentials::Cookie(token) => self.session(token).await,
-            Credentials::Bearer(token) if Accounts::is_session_token(token) => self.session(token).await,
+            Credentials::Cookie(token) => self.session(token, ended_cookie).await,
+            Credentials::Bearer(token) if Accounts::is_session_token(token) => {
+                self.session(token, bad_credentials).await
+            }
             // Whoever they are: programs and operators have no session.
             Credentials::Bearer(_) => {
                 self.caller(credentials).await?;
@@ -111,8 +115,8 @@ impl Identity {
         }
     }
 
-    async fn session(&self, token: &str) -> Result<accounts::Identity, Problem> {
-        self.accounts.identify(token).await?.ok_or_else(bad_credentials)
+    async fn session(&self, token: &str, ended: fn() -> Problem) -> Result<accounts::Identity, Problem> {
+        self.accounts.identify(token).await?.ok_or_else(ended)
     }
 
     /// Whether a request presents the operator's token. Longer ones are not looked at: this is asked before anything is limited.

@@ -5,13 +5,13 @@ mod statuses;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json as json_value};
 
 use super::body::{self, Body};
 use super::media::Format;
-use super::xml;
+use super::{cookie, xml};
 use crate::capabilities::model::Violation;
 
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
@@ -25,7 +25,7 @@ struct Details {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     errors: Vec<Violation>,
     /// Members beyond those that every problem has.
     more: Map<String, Value>,
@@ -38,7 +38,7 @@ impl Problem {
             status,
             code,
             detail: detail.into(),
-            header: None,
+            headers: Vec::new(),
             errors: Vec::new(),
             more: Map::new(),
         }))
@@ -125,7 +125,7 @@ impl Problem {
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.header = Some((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -187,7 +187,7 @@ impl Problem {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        response.headers_mut().extend(self.0.header);
+        response.headers_mut().extend(self.0.headers);
         response
     }
 }
@@ -198,6 +198,11 @@ pub(super) fn bad_credentials() -> Problem {
         "the credentials are not valid".to_owned(),
         "Bearer error=\"invalid_token\"",
     )
+}
+
+/// The same of a browser's cookie, which it is to forget: it would be refused what anybody may, as long as it had it.
+pub(super) fn ended_cookie() -> Problem {
+    bad_credentials().with(SET_COOKIE, cookie::clear())
 }
 
 fn unauthenticated(detail: String, challenge: &'static str) -> Problem {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::engine::Engine;
-use super::keyspace::outbox::Lane;
+use super::keyspace::outbox::{self as keys, Lane};
 use super::memory;
 use super::outbox::{Entry, Failed, MAX_ATTEMPTS, Outbox, Settled, enqueue};
 use super::transaction::Transaction;
@@ -138,6 +138,20 @@ async fn what_fails_for_good_is_a_dead_letter_and_the_lane_goes_on() {
     assert!(fixture.outbox.drop(entry.id, NOW_MS).await.unwrap());
     assert!(!fixture.outbox.drop(entry.id, NOW_MS).await.unwrap());
     assert_eq!((fixture.waiting().await, fixture.dead().await), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_nobody_looks_at_is_gone_after_two_weeks() {
+    let fixture = Fixture::new();
+    let entry = fixture.store("ada", 1).await;
+    assert_eq!(fixture.attempt(failed(true), NOW_MS).await, [(1, Settled::Dead)]);
+    let day_ms = 24 * 60 * 60_000;
+    let is_there = async |now_ms| {
+        let mut transaction = Transaction::begin(Arc::clone(&fixture.engine), now_ms);
+        transaction.get(&keys::dead(entry.id)).await.unwrap().is_some()
+    };
+    assert!(is_there(NOW_MS + 13 * day_ms).await);
+    assert!(!is_there(NOW_MS + 14 * day_ms).await);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::capabilities::catalogue::Catalogue;
+use crate::storage::outbox::Outbox;
 
 const ADDRESS: &str = "ada@example.org";
 
@@ -110,4 +111,42 @@ async fn nobody_is_erased_by_a_session_that_was_not_proved_of_late() {
     let erased = fixture.accounts.erase_own(&catalogue, &identity, &By::console()).await;
     assert_eq!(erased, Err(Error::NotRecent));
     assert!(fixture.accounts.account(ada.id).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_mail_of_somebody_else_that_names_the_address_stays_and_so_does_what_the_audit_log_says_elsewhere() {
+    let fixture = Fixture::new();
+    let accounts = &fixture.accounts;
+    let ada = fixture.account(ADDRESS).await;
+    fixture.account("eve@example.org").await;
+    // A program calls itself what it likes.
+    let named = Client {
+        agent: Some(ADDRESS.to_owned()),
+        ..Client::default()
+    };
+    for client in [Client::default(), named] {
+        accounts.login("eve@example.org", PASSWORD, &client).await.unwrap();
+    }
+    accounts.forgot(ADDRESS).await.unwrap();
+    let outbox = Outbox::of(Arc::clone(&accounts.engine));
+    let to = async || {
+        let mails = outbox.list(false, 100).await.unwrap();
+        let mut to: Vec<_> = mails.iter().map(|mail| mail.payload["to"].to_string()).collect();
+        to.sort_unstable();
+        to
+    };
+    assert_eq!(to().await, ["\"ada@example.org\"", "\"eve@example.org\""]);
+    let catalogue = Catalogue::load(Arc::clone(&accounts.engine), 0).await.unwrap();
+    accounts.erase(&catalogue, ada.id, &By::console()).await.unwrap();
+    assert_eq!(to().await, ["\"eve@example.org\""]);
+
+    // Whoever looks for the address is told of it in the audit log, where it must not be.
+    let path = Some(format!("/admin/api/accounts/{ADDRESS}"));
+    accounts
+        .audit_act(&By::console(), "admin.refused", path, serde_json::Value::Null)
+        .await
+        .unwrap();
+    let traces = accounts.traces(ada.id, Some(&ada.address)).await.unwrap();
+    let in_log = |place: &&String| place.contains("audit log");
+    assert_eq!(traces.places.iter().filter(in_log).count(), 1, "{traces:?}");
 }

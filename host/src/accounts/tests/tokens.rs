@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::manifest::Action;
+use crate::storage::outbox::Outbox;
 
 const ADDRESS: &str = "ada@example.org";
 
@@ -223,4 +224,65 @@ async fn what_is_done_to_an_account_is_in_the_audit_log_and_who_it_was_is_sealed
         fixture.accounts.audit_verify(None).await.unwrap().problems,
         Vec::<String>::new()
     );
+}
+
+#[tokio::test]
+async fn what_takes_an_account_back_ends_its_tokens_for_programs_too() {
+    let (fixture, mut identity) = signed_in().await;
+    let (accounts, client, account) = (&fixture.accounts, Client::default(), identity.account.id);
+    for way in ["a lock", "all sessions ended", "a reset"] {
+        let (_, token) = accounts.make_token(&identity, &new(&["read"]), &client).await.unwrap();
+        assert!(accounts.identify_program(token.reveal()).await.unwrap().is_some());
+        let locked = |is_locked: bool| Change {
+            is_locked: Some(is_locked),
+            ..Change::default()
+        };
+        match way {
+            "a lock" => {
+                accounts.change(account, &locked(true), &By::console()).await.unwrap();
+                accounts.change(account, &locked(false), &By::console()).await.unwrap();
+            }
+            "all sessions ended" => accounts.end_sessions_of(account, &By::console()).await.unwrap(),
+            _ => {
+                accounts.forgot(ADDRESS).await.unwrap();
+                let link = newest_link(&fixture, "reset").await;
+                accounts.reset(&link, PASSWORD, &client).await.unwrap();
+            }
+        }
+        assert_eq!(accounts.identify_program(token.reveal()).await, Ok(None), "after {way}");
+        let login = fixture.login(ADDRESS, PASSWORD).await.unwrap();
+        identity = fixture.identity(&login).await.unwrap();
+    }
+}
+
+/// The token of the link in the newest mail of a kind.
+async fn newest_link(fixture: &Fixture, about: &str) -> String {
+    let outbox = Outbox::of(Arc::clone(&fixture.accounts.engine));
+    let mails = outbox.list(false, 100).await.unwrap();
+    let mail = mails.iter().rev().find(|mail| mail.payload["about"] == about).unwrap();
+    let path = mail.payload["link"]["path"].as_str().unwrap();
+    path.split_once("?token=").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn one_who_is_refused_again_and_again_does_not_fill_the_audit_log() {
+    let fixture = Fixture::new();
+    let ada = fixture.account(ADDRESS).await;
+    let told = (0..1_000).filter(|_| fixture.accounts.attempts.is_refusal_told(ada.id));
+    assert_eq!(told.count(), 60);
+    let eve = fixture.account("eve@example.org").await;
+    assert!(fixture.accounts.attempts.is_refusal_told(eve.id));
+}
+
+#[tokio::test]
+async fn a_password_that_is_refused_takes_no_place_of_those_that_hash() {
+    let (fixture, identity) = signed_in().await;
+    let ran = || fixture.accounts.hasher.ran.load(std::sync::atomic::Ordering::Relaxed);
+    let before = ran();
+    let refused = fixture
+        .accounts
+        .change_password(&identity, "passwordpassword", &Client::default())
+        .await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert_eq!(ran(), before);
 }
