@@ -20,7 +20,7 @@ fn somebody_registers_turns_on_codes_orders_and_deletes_the_account() {
     host.post("/auth/register", &new).expect(201);
     let link = host.mail_to(ADA, 1).token();
     let account = host
-        .post("/auth/email/verify", &json!({ "token": link }))
+        .post("/auth/email/verify", &json!({ "token": link, "password": PASSWORD }))
         .expect(200)
         .json();
     let (mut app, recovery) = host.turn_on_codes(&host.member(ADA));

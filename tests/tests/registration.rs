@@ -19,7 +19,8 @@ fn forgot(host: &Host, email: &str) -> Answer {
 }
 
 fn verify(host: &Host, token: &str) -> Answer {
-    host.api().post("/auth/email/verify", &json!({ "token": token }))
+    host.api()
+        .post("/auth/email/verify", &json!({ "token": token, "password": PASSWORD }))
 }
 
 fn registered(host: &Host) {
@@ -204,11 +205,17 @@ fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
             .header("accept", "text/html")
             .send()
     };
-    let done = press("/account/verify", format!("token={token}")).expect(200);
+    // Whoever registered may have been somebody else: the mail alone confirms nothing.
+    let another = ANOTHER_PASSWORD.replace(' ', "+");
+    let wrong = press("/account/verify", format!("token={token}&password={another}")).expect(422);
+    assert!(wrong.text().contains("has another password"), "{}", wrong.text());
+    host.login(ADA, ANOTHER_PASSWORD).expect_problem(401, "bad_credentials");
+    let form = format!("token={token}&password={}", PASSWORD.replace(' ', "+"));
+    let done = press("/account/verify", form.clone()).expect(200);
     assert!(done.text().contains("The address is confirmed"), "{}", done.text());
     host.login(ADA, PASSWORD).expect(200);
     assert!(
-        press("/account/verify", format!("token={token}"))
+        press("/account/verify", form)
             .expect(410)
             .text()
             .contains("has been used")
@@ -234,4 +241,21 @@ fn what_a_link_carries_is_text_on_the_page() {
     host.api()
         .post("/account/verify", &json!({ "token": "a" }))
         .expect_problem(415, "unsupported_media_type");
+}
+
+#[test]
+fn whoever_registers_with_an_address_of_somebody_else_has_nobody_confirm_it() {
+    let host = host();
+    let theft = json!({ "email": ADA, "password": ANOTHER_PASSWORD });
+    host.post("/auth/register", &theft).expect(201);
+    let of_thief = host.mail_to(ADA, 1).token();
+    register(&host, ADA).expect(201);
+    let of_ada = host.mail_to(ADA, 2).token();
+    // Ada opens the wrong mail, with the password that she knows.
+    verify(&host, &of_thief).expect_problem(401, "bad_credentials");
+    verify(&host, &of_ada).expect(200);
+    host.login(ADA, PASSWORD).expect(200);
+    let late = json!({ "token": of_thief, "password": ANOTHER_PASSWORD });
+    host.post("/auth/email/verify", &late).expect(409);
+    host.login(ADA, ANOTHER_PASSWORD).expect_problem(401, "bad_credentials");
 }

@@ -208,7 +208,8 @@ impl Accounts {
     pub async fn confirm_totp(&self, identity: &Identity, text: &str, client: &Client) -> Result<Vec<String>, Error> {
         let account = &identity.account;
         // A seed that is being set up is guessed at as little as one in use.
-        self.attempts.code(account.id, client, true)?;
+        let is_familiar = self.knows_network(account.id, client).await?;
+        self.attempts.code(account.id, client, is_familiar)?;
         store::again(|| async {
             let mut work = self.begin();
             let mut changing = self.changing_factors(&mut work, identity).await?;
@@ -291,6 +292,7 @@ impl Accounts {
                 work.write(keys::record(account), &record, None)?;
             }
             self.end_all(&mut work, account, None).await?;
+            self.end_tokens(&mut work, account).await?;
             let event = Event::new(Act::FactorRemoved, None, true, &by.client, self.clock.now_ms());
             self.note(&mut work, account, &event)?;
             self.audit(&mut work, by, "account.reset-factors", Some(&record.account))

@@ -12,6 +12,7 @@ use super::activity::{Act, Event, Subject};
 use super::address::Address;
 use super::changing::Changing;
 use super::error::Error;
+use super::flow::Acting;
 use super::login::LoggedIn;
 use super::mail::About;
 use super::manage::{self, MAX_NAME_BYTES};
@@ -116,17 +117,13 @@ impl Accounts {
         Ok(record)
     }
 
-    /// Makes an identity a way to log in to the account of a session, which must still be there: much may have happened while
-    /// somebody was at the provider.
-    pub async fn link_identity(
-        &self,
-        (account, session): (Uuid, Uuid),
-        assertion: &Assertion,
-        client: &Client,
-    ) -> Result<(), Error> {
+    /// Makes an identity a way to log in to the account of a session, which must still be there with the same token: much may
+    /// have happened while somebody was at the provider.
+    pub async fn link_identity(&self, acting: &Acting, assertion: &Assertion, client: &Client) -> Result<(), Error> {
         store::again(|| async {
             let mut work = self.begin();
-            let (record, ..) = self.acting_through(&mut work, account, session).await?;
+            let account = acting.account;
+            let (record, ..) = self.acting_through(&mut work, acting).await?;
             match work.read::<Owner>(&keys::identity(&digest(assertion))).await? {
                 Some(owner) if owner.account == account => return Ok(()),
                 Some(_) => return Err(Error::IdentityTaken),
@@ -147,6 +144,7 @@ impl Accounts {
     /// acts.
     pub async fn unlink_identity(&self, identity: &Identity, id: Uuid, client: &Client) -> Result<(), Error> {
         let account = identity.account.id;
+        self.attempts.act(account)?;
         store::again(|| async {
             let mut work = self.begin();
             let Changing { record, factors, .. } = self.changing_factors(&mut work, identity).await?;

@@ -34,12 +34,15 @@ pub enum Purpose {
     /// A session begins.
     LogIn,
     /// The account of this session has another way to log in.
-    Link {
-        /// The account.
-        account: Uuid,
-        /// Its session.
-        session: Uuid,
-    },
+    Link(Acting),
+}
+
+/// One who acts through a session, as it was when something was begun. Once the session has another token, it is nobody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acting {
+    pub(super) account: Uuid,
+    pub(super) session: Uuid,
+    pub(super) token: [u8; 32],
 }
 
 impl Flow {
@@ -56,13 +59,12 @@ impl Flow {
 }
 
 impl Purpose {
-    /// Links what the provider says to the account that acts. It must have been proved a short while ago who acts.
-    pub fn link(accounts: &Accounts, identity: &Identity) -> Result<Self, Error> {
-        accounts.require_recent(identity)?;
-        Ok(Self::Link {
-            account: identity.account.id,
-            session: identity.session.id,
-        })
+    /// Links what the provider says to the account that acts. It must have been proved a short while ago who acts, with a
+    /// second factor where the account has one.
+    pub async fn link(accounts: &Accounts, identity: &Identity) -> Result<Self, Error> {
+        accounts.attempts.act(identity.account.id)?;
+        store::again(|| async { accounts.changing_factors(&mut accounts.begin(), identity).await }).await?;
+        Ok(Self::Link(identity.acting()))
     }
 }
 

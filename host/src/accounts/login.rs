@@ -2,14 +2,14 @@
 
 use std::str::FromStr as _;
 
-use uuid::Uuid;
-
 use super::account::{Account, Record};
 use super::activity::{Act, Event, Subject};
 use super::address::Address;
 use super::challenge::Challenge;
 use super::error::Error;
+use super::flow::Acting;
 use super::hashing::Verified;
+use super::judging::OF_KNOWN;
 use super::method::Method;
 use super::passkeys::PasskeyAnswer;
 use super::session::{Client, Session, Token};
@@ -133,10 +133,15 @@ impl Accounts {
     pub async fn reauthenticate(&self, identity: &Identity, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
         let (known, ..) = store::again(|| async { self.acting(&mut self.begin(), identity).await }).await?;
         let subject = Subject::Account(known.account.clone());
-        self.attempts.login(known.account.id, client, true)?;
+        // Whoever holds a session may be anywhere; only networks from which somebody has logged in have budgets of their own.
+        let is_familiar = self.knows_network(known.account.id, client).await?;
+        self.attempts.login(known.account.id, client, is_familiar)?;
         let verified = match proof {
             Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,
-            Proof::Code(..) | Proof::Passkey(_) => self.attempts.code(known.account.id, client, true).map(|()| true)?,
+            Proof::Code(..) | Proof::Passkey(_) => {
+                self.attempts.code(known.account.id, client, is_familiar)?;
+                true
+            }
         };
         let login = match verified {
             true => store::again(|| self.prove(identity, &known, proof, client)).await?,
@@ -190,7 +195,8 @@ impl Accounts {
     /// acts. The session has another token then.
     pub async fn change_password(&self, identity: &Identity, new: &str, client: &Client) -> Result<Login, Error> {
         self.require_recent(identity)?;
-        let hash = self.hash_new(&identity.account, new).await?;
+        self.attempts.act(identity.account.id)?;
+        let hash = self.hash_new(&identity.account, new, &OF_KNOWN).await?;
         store::again(|| async {
             let mut work = self.begin();
             // Much may have happened while the password was sent and hashed.
@@ -209,31 +215,27 @@ impl Accounts {
         .await
     }
 
-    /// The account and the session of one who acts, as they are now: whoever holds the session may have lost it.
+    /// The account and the session of one who acts, as they are now: whoever holds the session may have lost it, and whoever
+    /// has only a token from before has.
     pub(super) async fn acting(
         &self,
         work: &mut Work,
         identity: &Identity,
     ) -> Result<(Record, [u8; 32], Session), Error> {
-        let acting = self.acting_through(work, identity.account.id, identity.session.id);
-        let (record, digest, session) = acting.await?;
-        match digest == identity.token {
-            true => Ok((record, digest, session)),
-            false => Err(Error::SessionEnded),
-        }
+        self.acting_through(work, &identity.acting()).await
     }
 
-    /// The same by their ids.
+    /// The same of one who has begun something before.
     pub(super) async fn acting_through(
         &self,
         work: &mut Work,
-        account: Uuid,
-        session: Uuid,
+        acting: &Acting,
     ) -> Result<(Record, [u8; 32], Session), Error> {
-        let digest = work.read(&keys::session_of(account, session)).await?;
-        let digest: [u8; 32] = digest.ok_or(Error::SessionEnded)?;
+        let digest = work.read(&keys::session_of(acting.account, acting.session)).await?;
+        let digest = digest.filter(|digest: &[u8; 32]| *digest == acting.token);
+        let digest = digest.ok_or(Error::SessionEnded)?;
         let session = work.read(&keys::session(&digest)).await?.ok_or(Error::SessionEnded)?;
-        let record: Option<Record> = work.read(&keys::record(account)).await?;
+        let record: Option<Record> = work.read(&keys::record(acting.account)).await?;
         let record = record.filter(|record| !record.account.is_locked);
         Ok((record.ok_or(Error::SessionEnded)?, digest, session))
     }

@@ -105,8 +105,8 @@ pub struct Link {
 /// Mails of a kind to one address that somebody who is not signed in may ask for, so that nobody is flooded with them, and
 /// none keeps back one of another kind.
 const MAX_UNASKED: usize = 5;
-/// In this time.
-const UNASKED_WITHIN_MS: u64 = 60 * 60_000;
+/// In this time: no longer than a link to reset is good, so that there is always one that is.
+const UNASKED_WITHIN_MS: u64 = 30 * 60_000;
 
 /// Stores a mail with what else the work writes.
 pub(super) async fn send(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use super::account::{Account, Record};
 use super::address::Address;
 use super::audit::By;
 use super::error::Error;
+use super::judging::OF_KNOWN;
 use super::sealing;
 use super::store::{self, Work};
 use crate::capabilities::model::Violation;
@@ -55,7 +56,7 @@ impl Accounts {
         check(&account)?;
         let mut record = Record::of(account);
         if let Some(password) = &new.password {
-            record.set_password(self.hash_alone(&record.account, password).await?);
+            record.set_password(self.hash_alone(&record.account, password, &OF_KNOWN).await?);
         }
         store::again(|| async {
             let mut work = self.begin();

@@ -13,6 +13,7 @@ mod factor;
 mod federation;
 mod flow;
 mod hashing;
+mod judging;
 mod login;
 mod mail;
 mod manage;
@@ -42,7 +43,7 @@ pub use erase::{Receipt, ReceiptKey, Removed, Signed, Traces};
 pub use error::Error;
 pub use factor::Offer;
 pub use federation::{Assertion, FederatedIdentity};
-pub use flow::{Flow, Purpose};
+pub use flow::{Acting, Flow, Purpose};
 pub use login::{LoggedIn, Login, Proof};
 pub use mail::{About, Link, MAIL, Mail};
 pub use manage::{Change, MAX_PAGE, NewAccount};
@@ -93,6 +94,17 @@ pub struct Identity {
     pub session: Session,
     /// The digest of the token that was presented: once the session has another, it stands for nobody.
     token: [u8; 32],
+}
+
+impl Identity {
+    /// Who acts, for what is finished later.
+    fn acting(&self) -> Acting {
+        Acting {
+            account: self.account.id,
+            session: self.session.id,
+            token: self.token,
+        }
+    }
 }
 
 impl Accounts {

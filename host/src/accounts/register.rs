@@ -5,7 +5,6 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -13,6 +12,8 @@ use super::account::{Account, NewPassword, Record};
 use super::activity::{Act, Event};
 use super::address::Address;
 use super::error::Error;
+use super::hashing::Verified;
+use super::judging::{Judging, OF_ANYBODY, OF_KNOWN};
 use super::mail::{self, About, Mail};
 use super::manage::check;
 use super::method::Method;
@@ -20,6 +21,7 @@ use super::session::{self, Client, Token};
 use super::store::{self, Work};
 use super::{Accounts, hashing, password};
 use crate::config::Registration;
+use crate::storage::engine::Key;
 use crate::storage::keyspace::accounts as keys;
 
 /// How long it takes to ask for a link that sets a new password: longer than it takes to store one.
@@ -28,8 +30,6 @@ const FORGOTTEN: Duration = Duration::from_millis(100);
 const CONFIRM_MINUTES: u64 = 24 * 60;
 /// How long a forgotten password can be reset (OWASP ASVS 5.0, 6.4.3: no longer than needed).
 const RESET_MINUTES: u64 = 30;
-/// Passwords that are judged at a time.
-static JUDGED: Semaphore = Semaphore::const_new(2);
 
 /// What a link does; it is gone once it has done it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Accounts {
         let account = Account::new(address.clone(), name, self.clock.now_ms());
         check(&account)?;
         let mut record = Record::of(account);
-        record.set_password(self.hash_alone(&record.account, password).await?);
+        record.set_password(self.hash_alone(&record.account, password, &OF_ANYBODY).await?);
         store::again(|| self.keep_registration(&record)).await?;
         Ok(address)
     }
@@ -82,14 +82,19 @@ impl Accounts {
         work.commit().await
     }
 
-    /// Makes the account of a registration.
-    pub async fn confirm(&self, token: &str, client: &Client) -> Result<Account, Error> {
+    /// Makes the account of a registration, for one who reads the mail of the address and knows the password as well: otherwise
+    /// somebody could register with an address that is not theirs, and have its owner confirm the account.
+    pub async fn confirm(&self, token: &str, password: &str, client: &Client) -> Result<Account, Error> {
         let key = keys::link(&session::digest(token));
+        let registered = store::again(|| async { registration(&mut self.begin(), &key).await }).await?;
+        self.attempts.code(registered.account.id, client, false)?;
+        let verified = self.hasher.verify(password, registered.password.as_deref()).await?;
+        if verified == Verified::No {
+            return Err(Error::BadCredentials);
+        }
         store::again(|| async {
             let mut work = self.begin();
-            let Some(Deed::Confirm(mut record)) = work.read(&key).await? else {
-                return Err(Error::LinkSpent);
-            };
+            let mut record = registration(&mut work, &key).await?;
             record.account.created_ms = self.clock.now_ms();
             work.delete(key.clone());
             self.add(&mut work, &record).await?;
@@ -139,7 +144,7 @@ impl Accounts {
     pub async fn reset(&self, token: &str, new: &str, client: &Client) -> Result<(), Error> {
         let key = keys::link(&session::digest(token));
         let record = store::again(|| async { self.resettable(&mut self.begin(), &key).await }).await?;
-        let hash = self.hash_new(&record.account, new).await?;
+        let hash = self.hash_new(&record.account, new, &OF_KNOWN).await?;
         store::again(|| async {
             let mut work = self.begin();
             // It may have been used, and the password changed, while this one was hashed.
@@ -193,7 +198,7 @@ impl Accounts {
     }
 
     /// The account that a link resets.
-    async fn resettable(&self, work: &mut Work, key: &crate::storage::engine::Key) -> Result<Record, Error> {
+    async fn resettable(&self, work: &mut Work, key: &Key) -> Result<Record, Error> {
         let Some(Deed::Reset { account, password }) = work.read(key).await? else {
             return Err(Error::LinkSpent);
         };
@@ -256,26 +261,35 @@ impl Accounts {
     }
 
     /// The hash of the password of an account that has no second factor.
-    pub(super) async fn hash_alone(&self, account: &Account, new: &str) -> Result<NewPassword, Error> {
+    pub(super) async fn hash_alone(
+        &self,
+        account: &Account,
+        new: &str,
+        judging: &Judging,
+    ) -> Result<NewPassword, Error> {
         match password::is_short(new, &self.config.passwords) {
             true => Err(self.too_short()),
-            false => self.hash_new(account, new).await,
+            false => self.hash_new(account, new, judging).await,
         }
     }
 
     /// The hash of a new password, if it may be one of this account. It may be one that only a second factor makes long
     /// enough.
-    pub(super) async fn hash_new(&self, account: &Account, new: &str) -> Result<NewPassword, Error> {
+    pub(super) async fn hash_new(&self, account: &Account, new: &str, judging: &Judging) -> Result<NewPassword, Error> {
         let about = [account.address.to_string(), account.name.clone().unwrap_or_default()];
         let rules = self.config.passwords.clone();
         password::check_length(new, &rules)?;
         let is_short = password::is_short(new, &rules);
-        // Beside the threads that hash: what is slow to judge holds up no login.
-        let normalised = hashing::normalised(new);
-        let _place = JUDGED.acquire().await;
-        let judged = tokio::task::spawn_blocking(move || password::check(&normalised, &about, &rules)).await;
-        judged.map_err(|error| Error::Internal(error.to_string()))??;
+        judging.check(hashing::normalised(new), about, rules).await?;
         let hash = self.hasher.hash(new).await?;
         Ok(NewPassword { hash, is_short })
+    }
+}
+
+/// The registration that a link confirms.
+async fn registration(work: &mut Work, key: &Key) -> Result<Record, Error> {
+    match work.read(key).await? {
+        Some(Deed::Confirm(record)) => Ok(record),
+        _ => Err(Error::LinkSpent),
     }
 }

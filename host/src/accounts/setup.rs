@@ -7,6 +7,7 @@ use super::account::{Account, Record};
 use super::address::Address;
 use super::audit::By;
 use super::error::Error;
+use super::judging::OF_KNOWN;
 use super::manage::check;
 use super::session::{self, Token};
 use super::store::{self, Work};
@@ -60,7 +61,7 @@ impl Accounts {
         };
         check(&account)?;
         let mut record = Record::of(account);
-        record.set_password(self.hash_alone(&record.account, password).await?);
+        record.set_password(self.hash_alone(&record.account, password, &OF_KNOWN).await?);
         store::again(|| async {
             let mut work = self.begin();
             self.require_offered(&mut work, token).await?;

@@ -129,7 +129,7 @@ impl AdminActions for Admin {
         )
     }
 
-    async fn reload(&self) -> Result<Value, AdminError> {
+    async fn reload(&self, actor: Actor) -> Result<Value, AdminError> {
         let new = (self.reload)().map_err(AdminError::Refused)?;
         // Before anything is changed: a certificate that is no good refuses the reload like another mistake.
         if let Some(certificates) = self.certificates.clone() {
@@ -143,7 +143,7 @@ impl AdminActions for Admin {
         reconfigured.map_err(|complaints| AdminError::Refused(complaints.to_string()))?;
         let unknown = without_plugin(&self.dispatch, &config);
         self.config.store(config);
-        let audited = self.audit_policy(Actor::Operator).await;
+        let audited = self.audit_policy(actor).await;
         audited.map_err(|error| AdminError::Failed(error.to_string()))?;
         Ok(json!({"ignored": ignored, "unknown_plugins": unknown}))
     }

@@ -29,6 +29,11 @@ impl DataDirectory {
         self.0.join("db")
     }
 
+    /// The same, made where it is missing; only its owner may look at it.
+    pub(super) fn prepared_store(&self) -> io::Result<PathBuf> {
+        self.folder("db")
+    }
+
     /// Where compiled code is kept.
     pub(super) fn code(&self) -> PathBuf {
         self.0.join("code")
@@ -40,9 +45,16 @@ impl DataDirectory {
         self.0.join("acme")
     }
 
-    /// Where mails become files while there is no mail server.
-    pub(super) fn mail(&self) -> PathBuf {
-        self.0.join("mail")
+    /// Where mails become files while there is no mail server. Only their owner may look at them, whoever may look into the data
+    /// directory: there are links in them.
+    pub(super) fn mail(&self) -> io::Result<PathBuf> {
+        self.folder("mail")
+    }
+
+    fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.0.join(name);
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        Ok(path)
     }
 
     /// The operator's token, made at the first start: 256 random bits in hexadecimal digits.

@@ -291,14 +291,21 @@ fn public_url(config: &Config, addresses: &Addresses) -> String {
 
 /// Who does what waits in the outbox.
 fn targets(config: &Config, data: &DataDirectory, public_url: &str) -> Result<Targets, StartError> {
-    let mailer = Mailer::new(&config.mail, &data.mail(), public_url)?;
+    let folder = data.mail().map_err(|error| StartError::Data {
+        directory: config.data.directory.clone(),
+        error,
+    })?;
+    let mailer = Mailer::new(&config.mail, &folder, public_url)?;
     Ok(Targets::from([(MAIL, Arc::new(mailer) as _)]))
 }
 
 /// Opens the store.
 fn open(data: &Data, directory: &DataDirectory) -> io::Result<Arc<dyn Engine>> {
     Ok(match data.engine {
-        EngineKind::Sled => Arc::new(disk::open(&directory.store(), u64::from(data.cache_mib) << 20)?),
+        EngineKind::Sled => Arc::new(disk::open(
+            &directory.prepared_store()?,
+            u64::from(data.cache_mib) << 20,
+        )?),
         EngineKind::Memory => Arc::new(memory::open()?),
     })
 }

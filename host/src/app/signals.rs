@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::http::AdminActions;
+use crate::storage::audit::Actor;
 
 /// The signals that a host listens to.
 pub(super) struct Signals {
@@ -30,7 +31,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => match admin.reload().await {
+                _ = self.hang_up.recv() => match admin.reload(Actor::Operator).await {
                     Ok(changed) => tracing::info!(target: "config", %changed, "reloaded"),
                     Err(error) => tracing::error!(target: "config", %error, "not reloaded; the old configuration stays"),
                 },

@@ -46,12 +46,20 @@ fn an_address_is_confirmed_and_a_password_reset_by_pressing_buttons() {
         chromium.picture(&format!("verify-{name}"));
         // Nothing has happened yet.
         host.login(&email, PASSWORD).expect(401);
+        chromium.fill("#password", ANOTHER_PASSWORD);
+        chromium.press("button");
+        let said = chromium.text("[role=alert]");
+        assert!(said.contains("another password"), "{said}");
+        chromium.assert_accessible();
+        chromium.picture(&format!("verify-wrong-{name}"));
+        chromium.fill("#password", PASSWORD);
         chromium.press("button");
         chromium.wait_for("h1", "The address is confirmed");
         chromium.assert_accessible();
         chromium.picture(&format!("verified-{name}"));
         host.login(&email, PASSWORD).expect(200);
         chromium.open(&link);
+        chromium.fill("#password", PASSWORD);
         chromium.press("button");
         chromium.wait_for("h1", "This did not work");
         chromium.assert_accessible();

@@ -151,7 +151,12 @@ pub(crate) static TABLE: &[Row] = &[
         r#"{"email": "{sku}@example.org", "password": "plover quartz ninety lamp"}"#,
         Public(201),
     ),
-    api("POST", "/auth/email/verify", r#"{"token": "pcl_none"}"#, Public(410)),
+    api(
+        "POST",
+        "/auth/email/verify",
+        r#"{"token": "pcl_none", "password": ""}"#,
+        Public(410),
+    ),
     api(
         "POST",
         "/auth/password/forgot",

@@ -112,12 +112,13 @@ pub struct Removed {
 }
 
 impl Accounts {
-    /// Erases the account of one who acts and has proved a short while ago who they are.
+    /// Erases the account of one who acts and has proved a short while ago who they are, with the second factor where there is
+    /// one.
     pub async fn erase_own(&self, catalogue: &Catalogue, identity: &Identity, by: &By) -> Result<Signed, Error> {
         let account = identity.account.id;
         store::again(|| async {
             let mut work = self.begin();
-            let record = self.acting_recently(&mut work, identity).await?;
+            let record = self.changing_factors(&mut work, identity).await?.record;
             self.begin_erasure(work, &record, by).await
         })
         .await?;

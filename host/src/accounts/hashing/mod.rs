@@ -3,12 +3,14 @@
 
 mod threads;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use data_encoding::BASE64_NOPAD;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -22,7 +24,7 @@ const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 /// How many wait for each one that is being hashed, before more are refused.
 const WAITING_PER_PLACE: u32 = 64;
-/// How long nothing may be hashed, where all cores are taken, before hashing gets its share of them.
+/// How long a password may get nowhere, where all cores are taken, before it gets its share of them.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The longest text that is taken for a password: the most characters of one, each of the most bytes.
@@ -104,23 +106,46 @@ impl Hasher {
         .await?
     }
 
-    /// Runs on one of the threads, in its turn.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T, Error> {
+    /// Runs on one of the threads, in its turn; on two of them where the first one gets nowhere.
+    async fn run<T, W>(&self, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: Fn(&mut Memory) -> T + Send + Sync + 'static,
+    {
         let _waiting = Waiting::join(self)?;
         #[cfg(test)]
         self.ran.fetch_add(1, Ordering::Relaxed);
-        let gone = || Error::Internal("the threads that hash passwords are gone".to_owned());
+        let wanted = Wanted::new();
+        let is_wanted = Arc::clone(&wanted.0);
         let (done, is_done) = oneshot::channel();
+        let done = Arc::new(Mutex::new(Some(done)));
         self.threads.run(Box::new(move |memory| {
-            // Nobody waits any more where the client has gone away.
-            let result = (!done.is_closed()).then(|| work(memory));
+            // Nobody waits any more where the client has gone away, or the result is there already.
+            let result = is_wanted.load(Ordering::Relaxed).then(|| work(memory));
+            let done = Arc::clone(&done);
             Box::new(move || {
-                if let Some(result) = result {
+                if let (Some(result), Some(done)) = (result, done.lock().take()) {
                     let _ = done.send(result);
                 }
             })
         }));
-        is_done.await.map_err(|_| gone())
+        let gone = |_| Error::Internal("the threads that hash passwords are gone".to_owned());
+        is_done.await.map_err(gone)
+    }
+}
+
+/// That somebody waits for a result; until it is dropped.
+struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -231,7 +256,7 @@ fn same(left: &Params, right: &Params) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
 
     use super::*;
 
@@ -314,9 +339,12 @@ mod tests {
     /// Keeps the only thread busy until what is returned is dropped.
     fn busy(hasher: &Hasher) -> mpsc::Sender<()> {
         let (turn, until) = mpsc::channel::<()>();
+        let until = Mutex::new(until);
         hasher.threads.run(Box::new(move |_| {
-            // Ends once the other half is dropped.
-            let _ = until.recv();
+            // Ends once the other half is dropped. The desk does not wait for it.
+            if let Some(until) = until.try_lock() {
+                let _ = until.recv();
+            }
             Box::new(|| ())
         }));
         turn

@@ -2,20 +2,21 @@
 //!
 //! The system runs them only where nobody else wants a core (`SCHED_IDLE`): whoever logs in can wait a little, and nobody else
 //! waits for that. Such a thread can be stopped for long at any point, so it holds no lock that another one may want: jobs
-//! come to it, and results leave it, through queues without locks, and one thread of ordinary kind, the desk, hands the
-//! results out. Where all cores are taken for so long that nothing gets done, the desk hashes as well, so that there is an end
-//! to the waiting.
+//! come to it, and results leave it, without locks, and one thread of ordinary kind, the desk, hands the results out. Where
+//! all cores are taken for so long that a job gets nowhere, the desk does it as well, and the first result counts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use argon2::Block;
 use crossbeam_queue::SegQueue;
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
+use rustix::time::{ClockId, clock_gettime};
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
@@ -26,10 +27,15 @@ use crate::accounts::error::Error;
 const KEEP_MEMORY: Duration = Duration::from_secs(1);
 /// How much the others go before the desk: a tenth of the weight of an ordinary thread.
 const NICE: i32 = 10;
+/// How many times longer than it takes on a core of its own a job may take at least.
+const SLOWED: u32 = 8;
 
-/// What one of the threads does.
-pub(super) type Job = Box<dyn FnOnce(&mut Memory) -> Deliver + Send>;
-/// Hands the result to the one who waits for it.
+/// How often it is looked in this time whether something gets nowhere.
+const LOOKS: u32 = 4;
+
+/// What one of the threads does; it may be done twice.
+pub(super) type Job = Box<dyn Fn(&mut Memory) -> Deliver + Send + Sync>;
+/// Hands the result to the one who waits for it; only the desk does.
 pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 
 /// The memory that argon2 fills. A thread keeps it from one password to the next: to get it anew each time, page by page, is
@@ -59,14 +65,32 @@ pub(super) struct Threads {
 
 /// What the threads share.
 struct Work {
-    jobs: SegQueue<Job>,
+    jobs: SegQueue<Arc<Job>>,
     done: SegQueue<Deliver>,
-    /// Which of the threads that hash have found nothing to do. The first of them is woken, so that few have memory where
-    /// there is little to do.
-    resting: Box<[AtomicBool]>,
+    places: Box<[Place]>,
     is_over: AtomicBool,
-    /// How long nothing may get done before the desk hashes as well.
+    /// Jobs that were taken, and jobs that were done.
+    steps: AtomicU64,
+    /// How long a job may take before the desk does it as well.
     patience: Duration,
+    /// What a job has cost on a core of its own, in nanoseconds.
+    cost_ns: AtomicU64,
+}
+
+/// A job that a thread has taken.
+struct UnderWay {
+    job: Arc<Job>,
+    since: Instant,
+    /// Whether the desk does it, too.
+    is_at_desk: AtomicBool,
+}
+
+/// A thread that hashes, as the others see it.
+#[derive(Default)]
+struct Place {
+    /// Whether it has found nothing to do. The first of those is woken, so that few have memory where there is little to do.
+    is_resting: AtomicBool,
+    job: ArcSwapOption<UnderWay>,
 }
 
 impl Threads {
@@ -74,9 +98,11 @@ impl Threads {
         let work = Arc::new(Work {
             jobs: SegQueue::new(),
             done: SegQueue::new(),
-            resting: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            places: (0..count).map(|_| Place::default()).collect(),
             is_over: AtomicBool::new(false),
+            steps: AtomicU64::new(0),
             patience,
+            cost_ns: AtomicU64::new(0),
         });
         let of_desk = Arc::clone(&work);
         // From here on the threads are dropped, and so ended, where one more can't be started.
@@ -87,20 +113,19 @@ impl Threads {
         };
         for place in 0..count as usize {
             let (work, desk) = (Arc::clone(&threads.work), threads.desk.clone());
-            threads
-                .hashing
-                .push(spawn("hashing", move || hash(&work, place, &desk))?);
+            let thread = spawn("hashing", move || hash(&work, &work.places[place], &desk))?;
+            threads.hashing.push(thread);
         }
         Ok(threads)
     }
 
     /// Has a job done in its turn.
     pub(super) fn run(&self, job: Job) {
-        self.work.jobs.push(job);
+        self.work.jobs.push(Arc::new(job));
         // Together with the one in `rest`: either the job is seen there, or the thread is seen to rest here.
         fence(Ordering::SeqCst);
-        let mut places = self.work.resting.iter().zip(&self.hashing);
-        if let Some((_, thread)) = places.find(|(is_resting, _)| is_resting.swap(false, Ordering::SeqCst)) {
+        let mut places = self.work.places.iter().zip(&self.hashing);
+        if let Some((_, thread)) = places.find(|(place, _)| place.is_resting.swap(false, Ordering::SeqCst)) {
             thread.unpark();
         }
         self.desk.unpark();
@@ -126,67 +151,104 @@ impl Work {
     }
 
     /// Waits until there may be something to do, and gives the memory back where that takes long.
-    fn rest(&self, place: usize, memory: &mut Memory) {
-        let is_resting = &self.resting[place];
-        is_resting.store(true, Ordering::SeqCst);
+    fn rest(&self, place: &Place, memory: &mut Memory) {
+        place.is_resting.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         match self.jobs.is_empty() {
             true if memory.0.is_empty() => thread::park(),
             true => thread::park_timeout(KEEP_MEMORY),
             false => {}
         }
-        is_resting.store(false, Ordering::SeqCst);
+        place.is_resting.store(false, Ordering::SeqCst);
         if self.jobs.is_empty() {
             *memory = Memory::default();
         }
     }
+
+    /// How long a job may take before it is taken for one that gets nowhere: what is slow by itself has longer.
+    fn patience(&self) -> Duration {
+        let cost = Duration::from_nanos(self.cost_ns.load(Ordering::Relaxed));
+        self.patience.max(cost * SLOWED)
+    }
+
+    /// What is under way and not with the desk.
+    fn under_way(&self) -> impl Iterator<Item = Arc<UnderWay>> {
+        let under_way = self.places.iter().filter_map(|place| place.job.load_full());
+        under_way.filter(|under_way| !under_way.is_at_desk.load(Ordering::Relaxed))
+    }
+
+    /// A job that gets nowhere: one that was taken too long ago, or, where nothing was taken or done for as long, the next one.
+    fn overdue(&self, still: Duration) -> Option<Arc<Job>> {
+        let patience = self.patience();
+        if let Some(overdue) = self.under_way().find(|under_way| under_way.since.elapsed() >= patience) {
+            overdue.is_at_desk.store(true, Ordering::Relaxed);
+            return Some(Arc::clone(&overdue.job));
+        }
+        if still >= patience { self.jobs.pop() } else { None }
+    }
 }
 
 /// Hashes one password after the other.
-fn hash(work: &Work, place: usize, desk: &Thread) {
+fn hash(work: &Work, place: &Place, desk: &Thread) {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     // Where it is refused, hashing is as urgent as the rest.
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
     let mut memory = Memory::default();
     while !work.is_over() {
-        if let Some(job) = work.jobs.pop() {
-            if let Some(deliver) = done(job, &mut memory) {
-                work.done.push(deliver);
-                desk.unpark();
-            }
-        } else {
+        let Some(job) = work.jobs.pop() else {
             work.rest(place, &mut memory);
+            continue;
+        };
+        work.steps.fetch_add(1, Ordering::Relaxed);
+        place.job.store(Some(Arc::new(UnderWay {
+            job: Arc::clone(&job),
+            since: Instant::now(),
+            is_at_desk: AtomicBool::new(false),
+        })));
+        let before = cpu_time();
+        if let Some(deliver) = done(&job, &mut memory) {
+            work.done.push(deliver);
         }
+        place.job.store(None);
+        work.steps.fetch_add(1, Ordering::Relaxed);
+        let cost = cpu_time().saturating_sub(before);
+        work.cost_ns.store(cost.as_nanos() as u64, Ordering::Relaxed);
+        desk.unpark();
     }
+}
+
+/// The time that this thread has had on a core.
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// Hands out results, and sees to it that there are some.
 fn desk(work: &Work) {
     let _ = setpriority_process(Some(gettid()), NICE);
     let mut memory = Memory::default();
-    let mut progress = Instant::now();
+    let mut last_step = (0, Instant::now());
     while !work.is_over() {
         while let Some(deliver) = work.done.pop() {
             deliver();
-            progress = Instant::now();
         }
-        if work.jobs.is_empty() {
+        let step = work.steps.load(Ordering::Relaxed);
+        if work.jobs.is_empty() && work.under_way().next().is_none() {
             memory = Memory::default();
             thread::park();
-            progress = Instant::now();
+            last_step = (step, Instant::now());
             continue;
         }
-        match work.patience.checked_sub(progress.elapsed()) {
-            Some(rest) if !rest.is_zero() => thread::park_timeout(rest),
-            _ => {
-                let deliver = work.jobs.pop().and_then(|job| done(job, &mut memory));
-                deliver.into_iter().for_each(|deliver| deliver());
-            }
+        if step != last_step.0 {
+            last_step = (step, Instant::now());
+        }
+        match work.overdue(last_step.1.elapsed()) {
+            Some(job) => done(&job, &mut memory).into_iter().for_each(|deliver| deliver()),
+            None => thread::park_timeout(work.patience() / LOOKS),
         }
     }
 }
 
 /// What comes of a job. What panics is a defect; the thread goes on, and the one who waits is told.
-fn done(job: Job, memory: &mut Memory) -> Option<Deliver> {
+fn done(job: &Job, memory: &mut Memory) -> Option<Deliver> {
     catch_unwind(AssertUnwindSafe(|| job(memory))).ok()
 }

@@ -73,6 +73,7 @@ impl Accounts {
     /// Adds the passkey that a browser has made with the options of the session.
     pub async fn add_passkey(&self, identity: &Identity, new: &NewPasskey, client: &Client) -> Result<Added, Error> {
         let party = self.relying_party()?;
+        self.attempts.act(identity.account.id)?;
         let added = store::again(|| async {
             let mut work = self.begin();
             let mut changing = self.changing_factors(&mut work, identity).await?;
@@ -125,6 +126,7 @@ impl Accounts {
     /// Removes a passkey; not one that is the last way to log in, nor the last second factor beside a short password.
     pub async fn remove_passkey(&self, identity: &Identity, id: Uuid, client: &Client) -> Result<(), Error> {
         let account = identity.account.id;
+        self.attempts.act(account)?;
         store::again(|| async {
             let mut work = self.begin();
             let Changing {

@@ -31,10 +31,9 @@ impl Fixture {
     }
 
     async fn link(&self, identity: &Identity, assertion: &Assertion) -> Result<(), Error> {
-        let (account, session) = (identity.account.id, identity.session.id);
         let client = Client::default();
         self.accounts
-            .link_identity((account, session), assertion, &client)
+            .link_identity(&identity.acting(), assertion, &client)
             .await
     }
 }
@@ -128,8 +127,25 @@ async fn linking_and_unlinking_need_a_recent_proof() {
     fixture.link(&ada, &assertion("7", "")).await.unwrap();
     let id = fixture.accounts.identities(ada.account.id).await.unwrap()[0].id;
     fixture.clock.advance(6 * MINUTE_MS);
-    assert_eq!(Purpose::link(&fixture.accounts, &ada), Err(Error::NotRecent));
+    assert_eq!(Purpose::link(&fixture.accounts, &ada).await, Err(Error::NotRecent));
     assert_eq!(fixture.unlink(&ada, id).await, Err(Error::NotRecent));
+}
+
+#[tokio::test]
+async fn a_link_that_was_begun_with_a_token_goes_with_it() {
+    let fixture = fixture(Registration::Open);
+    let ada = fixture.member("ada@example.org").await;
+    let Ok(Purpose::Link(begun)) = Purpose::link(&fixture.accounts, &ada).await else {
+        panic!("it was proved a moment ago who she is");
+    };
+    // A thief has begun it. Its owner takes the session back.
+    let (proof, client) = (Proof::Password(PASSWORD), Client::default());
+    fixture.accounts.reauthenticate(&ada, proof, &client).await.unwrap();
+    let finished = fixture
+        .accounts
+        .link_identity(&begun, &assertion("7", ""), &client)
+        .await;
+    assert_eq!(finished, Err(Error::SessionEnded));
 }
 
 #[tokio::test]

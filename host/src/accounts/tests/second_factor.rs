@@ -4,6 +4,7 @@ use totp_rs::{Builder, Secret};
 
 use super::*;
 use crate::accounts::method::Method;
+use crate::capabilities::catalogue::Catalogue;
 
 const ADDRESS: &str = "ada@example.org";
 
@@ -25,9 +26,13 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// An account with a generator of codes.
+    /// An account with a generator of codes, of which as many may be tried as one likes.
     pub(super) async fn new() -> Self {
-        let fixture = Fixture::with(|config| config.attempts.per_account = 0);
+        Self::with(0).await
+    }
+
+    async fn with(attempts: u32) -> Self {
+        let fixture = Fixture::with(|config| config.attempts.per_account = attempts);
         fixture.account(ADDRESS).await;
         let login = fixture.login(ADDRESS, PASSWORD).await.unwrap();
         let identity = fixture.identity(&login).await.unwrap();
@@ -332,6 +337,10 @@ async fn a_password_alone_takes_no_second_factor_away() {
     assert_eq!(accounts.remove_totp(&by_password, &client).await.err(), refused);
     assert_eq!(accounts.renew_recovery(&by_password, &client).await.err(), refused);
     assert_eq!(accounts.passkey_options(&by_password).await.err(), refused);
+    assert_eq!(Purpose::link(accounts, &by_password).await.err(), refused);
+    let catalogue = Catalogue::load(Arc::clone(&accounts.engine), 0).await.unwrap();
+    let erased = accounts.erase_own(&catalogue, &by_password, &By::console()).await;
+    assert_eq!(erased.err(), refused);
     let by_code = proved(&by_password, Proof::Code(Method::Recovery, &guarded.recovery[0])).await;
     accounts.renew_recovery(&by_code, &client).await.unwrap();
     guarded.fixture.clock.advance(10 * MINUTE_MS);
@@ -341,4 +350,28 @@ async fn a_password_alone_takes_no_second_factor_away() {
     let now = code(&guarded.secret, guarded.fixture.clock.now_ms());
     let by_code = proved(&by_password, Proof::Code(Method::Totp, &now)).await;
     accounts.remove_totp(&by_code, &client).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_has_a_session_guesses_no_codes_from_many_networks() {
+    let guarded = Guarded::with(20).await;
+    let mut judged = 0;
+    for network in 0..40 {
+        let client = Client {
+            address: Some([198, 51, network, 1].into()),
+            agent: None,
+        };
+        let proof = Proof::Code(Method::Totp, "000000");
+        match guarded
+            .fixture
+            .accounts
+            .reauthenticate(&guarded.identity, proof, &client)
+            .await
+        {
+            Err(Error::BadCode) => judged += 1,
+            Err(Error::TooManyAttempts { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(judged <= 10, "{judged} guesses");
 }

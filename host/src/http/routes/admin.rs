@@ -22,7 +22,7 @@ pub trait AdminActions: Send + Sync + 'static {
     /// The plugins that run, as a JSON array.
     async fn plugins(&self) -> Value;
     /// Reads the configuration again, and says what changed. A bad one is refused and the old one stays.
-    async fn reload(&self) -> Result<Value, AdminError>;
+    async fn reload(&self, actor: Actor) -> Result<Value, AdminError>;
     /// Checks the store, and says what was found.
     async fn verify(&self) -> Result<Value, AdminError>;
     /// A dump of the store, of one state.
@@ -112,8 +112,9 @@ pub(in crate::http) async fn plugins(http: &Http, request: &Request) -> Result<R
 
 /// `POST /admin/api/reload`
 pub(in crate::http) async fn reload(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
+    let by = by(http, request).await?;
     audited(http, request, "plugin.reload", None).await?;
-    respond::value(request.format, &http.admin.reload().await?).await
+    respond::value(request.format, &http.admin.reload(by.actor).await?).await
 }
 
 /// `GET /admin/api/verify`
@@ -133,6 +134,9 @@ pub(in crate::http) async fn backup(http: &Http, request: &Request) -> Result<Re
 
 /// `GET /admin/api/export/{resource}`
 pub(in crate::http) async fn export(http: &Http, resource: &str, request: &Request) -> Result<Response<Body>, Problem> {
+    operator(http, request).await?;
+    // What is no resource may be anything, even what tells of a person.
+    http.dispatch.resource(resource).ok_or_else(Problem::no_such_resource)?;
     audited(http, request, "resource.export", Some(resource)).await?;
     Ok(stream(http.admin.export(resource).await?, "application/x-ndjson"))
 }

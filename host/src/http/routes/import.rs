@@ -39,8 +39,9 @@ pub(in crate::http) async fn import(
     request: &Request,
     incoming: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    audited(http, request, "resource.import", Some(name)).await?;
+    operator(http, request).await?;
     let resource = http.dispatch.resource(name).ok_or_else(Problem::no_such_resource)?;
+    audited(http, request, "resource.import", Some(name)).await?;
     let limits = http.body_limits();
     let limits = Limits {
         bytes: limits.bytes * BODY_FACTOR,

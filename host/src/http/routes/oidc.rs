@@ -125,10 +125,8 @@ async fn finish(http: &Http, provider: &str, request: &Request) -> Result<Respon
                 false => login::passed_on(http, request, &passed, Carrier::Bearer).await,
             }
         }
-        Purpose::Link { account, session } => {
-            http.accounts
-                .link_identity((account, session), &assertion, &client)
-                .await?;
+        Purpose::Link(acting) => {
+            http.accounts.link_identity(&acting, &assertion, &client).await?;
             match flow.return_to {
                 Some(path) => redirect(&http.public(&path)),
                 None => pages::done(
@@ -179,8 +177,9 @@ pub(in crate::http) async fn identities(
         let identities = http.accounts.identities(identity.account.id).await?;
         return respond::value(request.format, &list(&identities)).await;
     }
-    let purpose = Purpose::link(&http.accounts, &identity)?;
+    http.accounts.require_recent(&identity)?;
     let NewIdentity { provider, return_to } = call::form(http, request, body).await?;
+    let purpose = Purpose::link(&http.accounts, &identity).await?;
     let provider = http.providers.get(&provider)?;
     let wish = Wish {
         return_to,

@@ -36,14 +36,18 @@ pub(in crate::http) async fn list(http: &Http, request: &Request) -> Result<Resp
 
 /// `POST /admin/api/outbox/{id}/retry`
 pub(in crate::http) async fn retry(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    audited(http, request, "outbox.retry", Some(id)).await?;
-    settled(http.outbox.retry(parsed(id)?, http.clock.now_ms()).await)
+    operator(http, request).await?;
+    let id = parsed(id)?;
+    audited(http, request, "outbox.retry", Some(&id.to_string())).await?;
+    settled(http.outbox.retry(id, http.clock.now_ms()).await)
 }
 
 /// `DELETE /admin/api/outbox/{id}`
 pub(in crate::http) async fn drop(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    audited(http, request, "outbox.drop", Some(id)).await?;
-    settled(http.outbox.drop(parsed(id)?, http.clock.now_ms()).await)
+    operator(http, request).await?;
+    let id = parsed(id)?;
+    audited(http, request, "outbox.drop", Some(&id.to_string())).await?;
+    settled(http.outbox.drop(id, http.clock.now_ms()).await)
 }
 
 fn settled(done: Result<bool, Ended>) -> Result<Response<Body>, Problem> {

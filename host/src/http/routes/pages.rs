@@ -57,10 +57,19 @@ struct Form<'p> {
     action: &'p str,
     token: &'p str,
     button: &'p str,
-    /// Where a new password is asked for: the least number of its characters.
-    least_password: Option<u32>,
+    /// Where a password is asked for: which one.
+    password: Option<Password>,
     /// Where an address is asked for: what was given for one before.
     email: Option<&'p str>,
+}
+
+/// A password that a form asks for.
+#[derive(Clone, Copy)]
+enum Password {
+    /// The one that somebody has.
+    Own,
+    /// A new one of at least so many characters.
+    New(u32),
 }
 
 /// `GET` and `POST /account/verify`
@@ -69,30 +78,36 @@ pub(in crate::http) async fn verify(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let form = |token: &str| {
+    let form = |status: StatusCode, token: &str, problem: Option<String>| {
         let form = Form {
             action: "/account/verify",
             token,
             button: "Confirm",
-            least_password: None,
+            password: Some(Password::Own),
             email: None,
         };
-        page(
-            StatusCode::OK,
-            &Page {
-                title: "Confirm your e-mail address",
-                text: Some("Press the button to confirm that this e-mail address is yours."),
-                form: Some(form),
-                ..Page::default()
-            },
-        )
+        let page_of = Page {
+            title: "Confirm your e-mail address",
+            text: Some(
+                "Enter the password that you have registered with, to confirm that this e-mail address is yours.",
+            ),
+            problem,
+            form: Some(form),
+        };
+        page(status, &page_of)
     };
     if request.head.method != Method::POST {
-        return form(&token(request)?);
+        return form(StatusCode::OK, &token(request)?, None);
     }
     let fields = fields(http, request, body).await?;
-    match http.accounts.confirm(&fields.token, &client(request)).await {
+    let client = client(request);
+    match http.accounts.confirm(&fields.token, &fields.password, &client).await {
         Ok(_) => done("The address is confirmed", "You can sign in now, and close this page."),
+        Err(Error::BadCredentials) => {
+            let said = "This registration has another password. Whoever registered may have been somebody else: register \
+                        again, and use the link of the new mail.";
+            form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, Some(said.to_owned()))
+        }
         Err(error) => refused(error),
     }
 }
@@ -108,7 +123,7 @@ pub(in crate::http) async fn reset(
             action: "/account/reset",
             token,
             button: "Set the password",
-            least_password: Some(http.accounts.least_password()),
+            password: Some(Password::New(http.accounts.least_password())),
             email: None,
         };
         page(
@@ -149,7 +164,7 @@ pub(in crate::http) async fn end_session(
             action: "/account/end-session",
             token: &token(request)?,
             button: "Sign out",
-            least_password: None,
+            password: None,
             email: None,
         };
         let page_of = Page {
@@ -183,7 +198,7 @@ pub(in crate::http) async fn set_up(
             action: "/account/setup",
             token,
             button: "Make the account",
-            least_password: Some(http.accounts.least_password()),
+            password: Some(Password::New(http.accounts.least_password())),
             email: Some(email),
         };
         let page_of = Page {
@@ -276,6 +291,7 @@ fn token(request: &Request) -> Result<String, Problem> {
 struct Fields {
     token: String,
     new: String,
+    password: String,
     email: String,
 }
 
@@ -305,6 +321,7 @@ async fn fields(http: &Http, request: &Request, incoming: &mut Incoming) -> Resu
         match &*name {
             "token" => fields.token = value.into_owned(),
             "new" => fields.new = value.into_owned(),
+            "password" => fields.password = value.into_owned(),
             "email" => fields.email = value.into_owned(),
             _ => {}
         }
@@ -318,7 +335,11 @@ fn page(status: StatusCode, page: &Page<'_>) -> Result<Response<Body>, Problem> 
             action => form.action,
             token => form.token,
             button => form.button,
-            length => form.least_password,
+            asks_own => matches!(form.password, Some(Password::Own)),
+            length => match form.password {
+                Some(Password::New(least)) => Some(least),
+                Some(Password::Own) | None => None,
+            },
             email => form.email,
         }
     });

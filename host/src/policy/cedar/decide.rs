@@ -26,6 +26,8 @@ pub struct Slice {
     policies: PolicySet,
     action: EntityUid,
     resource: EntityTypeName,
+    /// What stands for the document where none is asked about.
+    nothing: EntityUid,
     /// The fields that a policy names, its owner aside.
     attributes: Vec<Attribute>,
     names_owner: bool,
@@ -66,6 +68,7 @@ impl Slice {
             policies: PolicySet::from_policies(policies.iter().map(|policy| specialised(policy)))
                 .map_err(|error| error.to_string())?,
             action,
+            nothing: names::uid(&resource, ""),
             resource,
         })
     }
@@ -133,7 +136,7 @@ impl Slice {
     ) -> Result<cedar_policy::Response, document::Unfit> {
         let resource = match facts {
             Some(facts) => names::uuid(&self.resource, facts.id),
-            None => names::uid(&self.resource, ""),
+            None => self.nothing.clone(),
         };
         let with_document;
         let entities: &Entities = match facts {

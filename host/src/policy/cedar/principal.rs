@@ -59,7 +59,8 @@ impl Principal {
         };
         let roles: Vec<EntityUid> = roles.map(|role| names::uid(&names::ROLE, role)).collect();
         let entity = Entity::new_no_attrs(uid.clone(), roles.iter().cloned().collect());
-        let entities = Entities::from_entities([entity], None).expect("one entity contradicts no other");
+        let added = Entities::empty().add_entities([entity], None);
+        let entities = added.expect("one entity contradicts no other");
         Self {
             kind,
             uid,

@@ -315,7 +315,7 @@ async fn a_passkey_is_a_way_to_log_in_and_the_last_one_stays() {
     );
     fixture
         .accounts
-        .link_identity((ada.account.id, ada.session.id), &assertion, &client)
+        .link_identity(&ada.acting(), &assertion, &client)
         .await
         .unwrap();
     fixture.accounts.remove_passkey(&ada, passkey, &client).await.unwrap();

@@ -27,8 +27,9 @@ struct Forgotten {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Token {
+struct Confirmation {
     token: String,
+    password: String,
 }
 
 #[derive(Deserialize)]
@@ -59,8 +60,8 @@ pub(in crate::http) async fn verify(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let Token { token } = call::form(http, request, body).await?;
-    let made = http.accounts.confirm(&token, &client(request)).await?;
+    let Confirmation { token, password } = call::form(http, request, body).await?;
+    let made = http.accounts.confirm(&token, &password, &client(request)).await?;
     respond::value(request.format, &account(&made)).await
 }
 
