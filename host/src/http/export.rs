@@ -63,14 +63,15 @@ impl Drop for Room {
 
 /// An archive that is being made.
 struct Archive {
-    zip: ZipWriter<File>,
+    /// It is large, and goes from hand to hand.
+    zip: Box<ZipWriter<File>>,
     bytes: u64,
 }
 
 impl Archive {
     fn begin() -> io::Result<Self> {
         Ok(Self {
-            zip: ZipWriter::new(tempfile::tempfile()?),
+            zip: Box::new(ZipWriter::new(tempfile::tempfile()?)),
             bytes: 0,
         })
     }
