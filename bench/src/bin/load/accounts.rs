@@ -2,6 +2,8 @@
 //! as they go, for those who log in and for everybody else.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,9 @@ use portcullis_bench::contest::{Rules, median};
 use portcullis_bench::wire::{Connection, Request};
 use portcullis_tests::{Host, PASSWORD, Plugin};
 use serde_json::json;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::task::JoinSet;
 
 use crate::percentile::percentile_99_us;
@@ -76,7 +81,36 @@ async fn times(address: SocketAddr, requests: &[(Request, u16)], rounds: usize) 
     Ok(times)
 }
 
+/// Keeps all cores awake while nobody else wants them. Between two requests a core would fall asleep otherwise, and waking
+/// it, which takes longer than a request or not as it likes, is not what is measured.
+struct Awake(Arc<AtomicBool>);
+
+impl Awake {
+    fn begin() -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+                set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+                    .expect("a thread may always go behind the others");
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(is_over)
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 async fn session(host: &Host, path: &str) -> Result<Option<String>, Failure> {
+    let _awake = Awake::begin();
     let token = host.session(ADA);
     let anonymous = Request::get(path);
     let with = anonymous.clone().with("authorization", &format!("Bearer {token}"));
