@@ -47,8 +47,11 @@ fn a_registration_is_confirmed_with_the_mail_that_arrives_encrypted_and_from_a_k
     let mail = server.mail();
     assert!(mail.is_trusted);
     assert_eq!(mail.to, ["ada@example.org"]);
-    host.post("/auth/email/verify", &json!({ "token": token(&mail.content), "password": PASSWORD }))
-        .expect(200);
+    host.post(
+        "/auth/email/verify",
+        &json!({ "token": token(&mail.content), "password": PASSWORD }),
+    )
+    .expect(200);
     host.login("ada@example.org", PASSWORD).expect(200);
 }
 

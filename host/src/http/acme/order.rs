@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use hyper::{Request, Response};
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType, Error, HttpClient,
@@ -138,7 +138,7 @@ impl HttpClient for Authority {
         Box::pin(async move {
             let (head, body) = request.into_parts();
             // It is in memory, so that reading it does not fail.
-            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
             let answer = client.send(Request::from_parts(head, body.to_vec())).await;
             let (head, body) = answer.map_err(|error| Error::Other(Box::new(error)))?.into_parts();
             Ok(BytesResponse::from(Response::from_parts(head, BodyWrapper::from(body))))
