@@ -57,8 +57,8 @@ pub enum Error {
     /// A link that has done what it does, is too old, or never was one.
     #[error("this link is no longer good; ask for another")]
     LinkSpent,
-    /// There is no such account or session.
-    #[error("there is no such account or session")]
+    /// There is no such account, or it has no such thing.
+    #[error("there is no such account, or it has nothing of the kind")]
     NotFound,
     /// Another account has the address.
     #[error("another account has this address")]

@@ -13,7 +13,8 @@ use crate::cli::failure::Failure;
 /// The largest receipt that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Checks a receipt, as `DELETE /auth/me` answers it or its `jws` alone, with the `x` of a host's key.
+/// Checks a receipt, as `DELETE /auth/me` answers it or its `jws` alone, with the `x` of a host's key. Only what is signed
+/// counts, and that is what is shown.
 pub(super) fn verify(file: Option<&Path>, key: &str) -> Result<Value, Failure> {
     let cannot = |error: io::Error| Failure::Failed(format!("cannot read the receipt: {error}"));
     let mut text = String::new();
@@ -23,7 +24,16 @@ pub(super) fn verify(file: Option<&Path>, key: &str) -> Result<Value, Failure> {
     };
     input.take(MAX_BYTES).read_to_string(&mut text).map_err(cannot)?;
     let whole: Value = serde_json::from_str(&text).unwrap_or_default();
-    let jws = whole["jws"].as_str().unwrap_or(text.trim());
+    let jws = match (&whole, whole["jws"].as_str()) {
+        (_, Some(jws)) => jws,
+        // What was refused has an answer as well.
+        (Value::Object(_), None) => {
+            let said = whole["detail"].as_str().map(|detail| format!(": \"{detail}\""));
+            let message = format!("this is no receipt: it has no `jws`{}", said.unwrap_or_default());
+            return Err(Failure::Failed(message));
+        }
+        _ => text.trim(),
+    };
     let public = BASE64URL_NOPAD.decode(key.as_bytes());
     let public = public.map_err(|_| Failure::Failed("the key is not the `x` of a JSON Web Key".to_owned()))?;
     let receipt = Receipt::verified(jws, &public).map_err(Failure::Failed)?;

@@ -147,9 +147,10 @@ fn a_policy_that_can_not_be_evaluated_allows_nothing() {
 fn a_decision_looks_only_at_the_policies_that_can_apply() {
     let mut text = String::new();
     for number in 0..20 {
+        let id = Uuid::from_u128(number);
         let name = if number % 2 == 0 { "products" } else { "orders" };
         text.push_str(&format!(
-            "permit (principal == Portcullis::Account::\"{number}\", action == Portcullis::Action::\"update\", resource is Portcullis::{name});"
+            "permit (principal == Portcullis::Account::\"{id}\", action == Portcullis::Action::\"update\", resource is Portcullis::{name});"
         ));
     }
     text.push_str("permit (principal is Portcullis::Anonymous, action in [Portcullis::Action::\"read\"], resource is Portcullis::orders);");

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::names::NAMESPACE;
 use crate::config::PolicyFile;
@@ -47,6 +48,7 @@ pub(super) fn policies(file: &PolicyFile, source: &mut Source<'_>) -> Vec<Writte
         behind = span.end;
         let line = file.text[..start].matches('\n').count() + 1;
         check_membership(policy, &span, source);
+        check_accounts(policy, &span, source);
         written.push(Written {
             policy: policy.new_id(PolicyId::new(format!("{}:{line}", file.name))),
             name: policy.annotation("id").map(str::to_owned),
@@ -83,6 +85,34 @@ fn check_membership(policy: &Policy, span: &Range<usize>, source: &mut Source<'_
     if asks_for_others_groups(form.get("conditions").unwrap_or(&Value::Null)) {
         let help = format!("write `principal in {NAMESPACE}::Role::\"NAME\"`");
         source.complain(span.clone(), "only the roles of the principal are known", Some(help));
+    }
+}
+
+/// An account is named by its id as it is written everywhere. What differs, if only in its capitals, is no account: a policy
+/// that forbids it something would forbid nothing.
+fn check_accounts(policy: &Policy, span: &Range<usize>, source: &mut Source<'_>) {
+    let form = policy.to_json().unwrap_or_default();
+    if let Some(id) = no_account(&form) {
+        let message = format!("`{id}` is the id of no account");
+        let help = "write it as `portcullis account list` shows it, in small letters".to_owned();
+        // The text of a policy is kept as it was written.
+        let found = policy.to_string().find(id);
+        let at = found.map_or(span.clone(), |at| span.start + at..span.start + at + id.len());
+        source.complain(at, message, Some(help));
+    }
+}
+
+fn no_account(form: &Value) -> Option<&str> {
+    match form {
+        Value::Object(members) => {
+            let of_account = members.get("type").and_then(Value::as_str) == Some("Portcullis::Account");
+            let id = members.get("id").and_then(Value::as_str).filter(|_| of_account);
+            let is_one = |id: &&str| Uuid::try_parse(id).is_ok_and(|uuid| uuid.to_string() == *id);
+            id.filter(|id| !is_one(id))
+                .or_else(|| members.values().find_map(no_account))
+        }
+        Value::Array(elements) => elements.iter().find_map(no_account),
+        _ => None,
     }
 }
 
