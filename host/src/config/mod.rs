@@ -35,7 +35,7 @@ pub use mail::Mail;
 pub use oidc::{ClientSecret, Provider, is_guarded};
 pub use plugins::PluginConfig;
 pub use policy::{Policy, PolicyFile};
-pub use rates::{Rate, Rates};
+pub use rates::{Rate, Rates, RouteRate};
 pub use request::Request;
 pub use sandbox::{MAX_COMPONENT_MIB, Sandbox};
 pub use secret::{read_large_secret, read_limited, read_secret, write_secret};

@@ -164,6 +164,7 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
     // These have no default, or one that is the machine's.
     default.server.public_url.clone_from(&config.server.public_url);
     default.server.tls.clone_from(&config.server.tls);
+    default.rates.routes.clone_from(&config.rates.routes);
     default.policy.directory.clone_from(&config.policy.directory);
     default.accounts.hashing.concurrent = config.accounts.hashing.concurrent;
     let shown_factor = &config.accounts.second_factor;

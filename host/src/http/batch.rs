@@ -41,6 +41,12 @@ pub(super) async fn handle(http: &Http, request: &Request, body: &mut Incoming) 
     for (index, entry) in entries.into_iter().enumerate() {
         let at = |problem: Problem| problem.of_operation(index);
         let entry = Entry::read(entry).map_err(at)?;
+        if caller != Caller::Operator {
+            // What is done in a batch counts like what is done alone.
+            throttle
+                .route(&entry.method, &entry.path, request.peer, &request.standings)
+                .map_err(at)?;
+        }
         let (permit, operation) = entry.permitted(http, &caller).map_err(at)?;
         names.push(Arc::clone(permit.resource()));
         permits.push(permit);

@@ -106,7 +106,9 @@ async fn serve(
     }
     let group = Group::of(surface, route, head.uri.path());
     if let Some(group) = group.filter(|_| !http.identity.is_of_operator(&head.headers)) {
-        http.throttle.network(group, request.peer, &request.standings)?;
+        let (throttle, path) = (&http.throttle, head.uri.path());
+        throttle.network(group, request.peer, &request.standings)?;
+        throttle.route(&head.method, path, request.peer, &request.standings)?;
     }
     router::serve(http, route, request, body).await
 }

@@ -10,13 +10,14 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::router::{Route, Surface};
-use crate::config::{Rate, Rates};
+use crate::config::{Rate, Rates, RouteRate};
 use crate::policy::Caller;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -53,6 +54,33 @@ pub(super) struct Throttle {
     auth: Limit<IpAddr>,
     mail: Limit<IpAddr>,
     account: Limit<Uuid>,
+    /// The longest path first, and one with a method before one without.
+    routes: Vec<RouteLimit>,
+}
+
+/// What a network asks of one route.
+struct RouteLimit {
+    method: Option<String>,
+    path: String,
+    limit: Limit<IpAddr>,
+}
+
+impl RouteLimit {
+    fn new(of: &RouteRate) -> Self {
+        Self {
+            method: of.method.clone(),
+            path: of.path.clone(),
+            limit: Limit::new("route", of.rate),
+        }
+    }
+
+    /// Whether a request is for the route, or for one below it.
+    fn is_for(&self, method: &Method, path: &str) -> bool {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let below = path.strip_prefix(self.path.as_str());
+        self.method.as_deref().is_none_or(|own| own == method.as_str())
+            && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
 }
 
 impl Throttle {
@@ -62,6 +90,25 @@ impl Throttle {
             auth: Limit::new("auth", rates.auth),
             mail: Limit::new("mail", rates.mail),
             account: Limit::new("account", rates.account),
+            routes: {
+                let mut routes: Vec<_> = rates.routes.iter().map(RouteLimit::new).collect();
+                routes.sort_by_key(|route| std::cmp::Reverse((route.path.len(), route.method.is_some())));
+                routes
+            },
+        }
+    }
+
+    /// Lets a request of a network pass that is for a route with a rate of its own, or says when to try again.
+    pub(super) fn route(
+        &self,
+        method: &Method,
+        path: &str,
+        peer: IpAddr,
+        standings: &Standings,
+    ) -> Result<(), Problem> {
+        match self.routes.iter().find(|route| route.is_for(method, path)) {
+            Some(route) => route.limit.pass(&network(peer), 1, &standings.route),
+            None => Ok(()),
         }
     }
 
@@ -166,6 +213,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     network: Mutex<Option<Standing>>,
+    route: Mutex<Option<Standing>>,
     account: Mutex<Option<Standing>>,
 }
 
@@ -181,7 +229,7 @@ struct Standing {
 impl Standings {
     /// Tells it.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
-        for standing in [&self.network, &self.account] {
+        for standing in [&self.network, &self.route, &self.account] {
             let Some(standing) = standing.lock().take() else {
                 continue;
             };

@@ -12,6 +12,17 @@ fn throttle() -> Throttle {
         account: rate(1, 20),
         auth: rate(0, 1),
         mail: rate(1, 60),
+        routes: [
+            (None, "/api/orders", 9),
+            (Some("POST"), "/api/orders", 3),
+            (None, "/api/orders/rush", 1),
+        ]
+        .map(|(method, path, burst)| RouteRate {
+            method: method.map(str::to_owned),
+            path: path.to_owned(),
+            rate: rate(1, burst),
+        })
+        .into(),
     })
 }
 
@@ -129,4 +140,23 @@ fn every_route_has_its_group() {
         assert_eq!(group(Surface::Api, path), expected, "{path}");
     }
     assert_eq!(group(Surface::Admin, "/admin/api/accounts"), None);
+}
+
+#[test]
+fn a_route_has_a_rate_of_its_own_and_the_longest_path_counts() {
+    let throttle = throttle();
+    let passed = |method: Method, path: &str| {
+        let peer = "192.0.2.1".parse().unwrap();
+        let pass = || throttle.route(&method, path, peer, &Standings::default());
+        (0..50).filter(|_| pass().is_ok()).count()
+    };
+    assert_eq!(passed(Method::POST, "/api/orders"), 3);
+    assert_eq!(passed(Method::GET, "/api/orders/7"), 9);
+    assert_eq!(passed(Method::HEAD, "/api/orders"), 0, "it counts as GET");
+    assert_eq!(passed(Method::POST, "/api/orders/rush/7"), 1);
+    assert_eq!(passed(Method::POST, "/api/orders-of-old"), 50);
+    let standings = Standings::default();
+    let refused = throttle.route(&Method::POST, "/api/orders", "192.0.2.1".parse().unwrap(), &standings);
+    assert_eq!(refused.unwrap_err().status().as_u16(), 429);
+    assert_eq!(told(&standings), ["\"route\";q=3;w=3", "\"route\";r=0;t=3"]);
 }

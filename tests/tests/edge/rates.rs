@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use portcullis_tests::{Answer, CHEAP_HASHING, Host};
+use portcullis_tests::{Answer, CHEAP_HASHING, Host, Plugin};
 use serde_json::json;
 
 use super::{ADA, HEALTH, TRUSTING, connect, is_closed, with_server};
@@ -137,4 +137,26 @@ fn ask_for_health(connection: &mut TcpStream) {
 fn until_refused(mut ask: impl FnMut() -> Answer) -> Answer {
     let mut answers = (0..1_000).map(|_| ask());
     answers.find(|answer| answer.status == 429).expect("a refusal")
+}
+
+#[test]
+fn a_route_has_a_rate_of_its_own_and_a_batch_does_not_get_round_it() {
+    let access = r#"{ list = "anyone", read = "anyone", create = "anyone", update = "nobody", delete = "nobody" }"#;
+    let setup = Host::init().with_plugin(&Plugin::named("catalog").allowing(access));
+    let config = "[rates.routes]\n\"POST /api/products\" = { per_second = 1, burst = 3 }\n";
+    let host = setup.with_config(config).start();
+    let lamp = |number: usize| json!({ "sku": format!("lamp{number}"), "name": "Lamp" });
+    let operations: Vec<_> = (0..20)
+        .map(|number| json!({ "method": "POST", "path": "/api/products", "body": lamp(number) }))
+        .collect();
+    let batch = json!({ "operations": operations });
+    host.post("/api/batch", &batch).expect_problem(429, "too_many_requests");
+    // Nothing of it was done, and other routes are not held back.
+    let list = host.get("/api/products?count=true").expect(200).json();
+    assert_eq!(list["count"], 0);
+    let refused = until_refused(|| host.post("/api/products", &lamp(100)));
+    let mut told = refused.headers.iter().filter(|(name, _)| name == "ratelimit");
+    assert!(told.any(|(_, told)| told.starts_with("\"route\";r=0;")), "{refused:?}");
+    assert!(refused.header("retry-after").is_some());
+    host.operator().post("/api/batch", &batch).expect(200);
 }
