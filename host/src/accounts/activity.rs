@@ -241,6 +241,13 @@ impl Accounts {
     ) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         let event = Event::new(act, Some(method), false, client, now_ms);
+        let subject = match subject {
+            // What is written of an account that is on its way out would be left behind.
+            Subject::Account(account) if self.is_being_erased(work, account.id).await? => {
+                &Subject::stranger(account.address.as_str())
+            }
+            subject => subject,
+        };
         let mut watch = self.watch(work, subject.id()).await?;
         let is_told = watch.fail(now_ms);
         match subject {

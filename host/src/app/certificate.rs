@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::StartError;
 use super::files::DataDirectory;
-use crate::config::Server;
+use crate::config::{Acme, Server};
 #[cfg(feature = "acme")]
-use crate::http::Acme;
+use crate::http;
 use crate::http::Certificates;
 use crate::storage::clock::Clock;
 
@@ -19,21 +19,52 @@ pub(super) struct Shown {
     pub(super) renewal: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-#[cfg_attr(
-    not(feature = "acme"),
-    expect(unused_variables, reason = "where certificates are kept, and when they are renewed")
-)]
+/// The certificate that the configuration wants. An authority is asked for one later, once the listeners are served.
 pub(super) fn shown(server: &Server, data: &DataDirectory, clock: &Arc<dyn Clock>) -> Result<Shown, StartError> {
-    #[cfg(feature = "acme")]
-    if let Some(config) = &server.acme {
-        let acme = Acme::prepare(config, &data.acme(), Arc::clone(clock))?;
-        return Ok(Shown {
-            certificates: Some(Arc::clone(acme.certificates())),
-            renewal: Box::pin(acme.keep()),
-        });
+    match &server.acme {
+        Some(acme) => of_authority(acme, data, clock),
+        None => Ok(Shown {
+            certificates: server.tls.as_ref().map(Certificates::load).transpose()?,
+            renewal: Box::pin(std::future::ready(())),
+        }),
     }
+}
+
+#[cfg(feature = "acme")]
+fn of_authority(config: &Acme, data: &DataDirectory, clock: &Arc<dyn Clock>) -> Result<Shown, StartError> {
+    let acme = http::Acme::prepare(config, &data.acme(), Arc::clone(clock))?;
     Ok(Shown {
-        certificates: server.tls.as_ref().map(Certificates::load).transpose()?,
-        renewal: Box::pin(std::future::ready(())),
+        certificates: Some(Arc::clone(acme.certificates())),
+        renewal: Box::pin(acme.keep()),
     })
+}
+
+#[cfg(not(feature = "acme"))]
+fn of_authority(_: &Acme, _: &DataDirectory, _: &Arc<dyn Clock>) -> Result<Shown, StartError> {
+    Err(StartError::WithoutAcme)
+}
+
+#[cfg(all(test, not(feature = "acme")))]
+mod tests {
+    use super::*;
+    use crate::storage::clock::SystemClock;
+
+    #[test]
+    fn a_program_without_acme_says_how_to_get_one_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDirectory::prepare(folder.path()).unwrap();
+        let acme = Acme {
+            domains: vec!["shop.example.org".to_owned()],
+            contact: None,
+            directory: "https://ca.example.org".to_owned(),
+            trust: None,
+        };
+        let server = Server {
+            acme: Some(acme),
+            ..Server::default()
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let refused = shown(&server, &data, &clock).err().unwrap().to_string();
+        assert!(refused.contains("--features acme"), "{refused}");
+    }
 }

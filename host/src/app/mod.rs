@@ -138,6 +138,13 @@ pub enum StartError {
     #[cfg(feature = "acme")]
     #[error(transparent)]
     Acme(#[from] http::AcmeError),
+    /// The same, where this program can't ask one.
+    #[cfg(not(feature = "acme"))]
+    #[error(
+        "[server.acme]: this program was built without ACME: build it with `cargo build --release --features acme`, or name the \
+         files of a certificate in [server.tls]"
+    )]
+    WithoutAcme,
     /// The sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

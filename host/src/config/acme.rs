@@ -45,12 +45,6 @@ pub(super) fn read(raw: Spanned<Raw>, has_tls: bool, source: &mut Source<'_>) ->
     let raw = raw.into_inner();
     let place = raw.domains.as_ref().map_or(section, Spanned::span);
     let domains = raw.domains.map(Spanned::into_inner).unwrap_or_default();
-    if cfg!(not(feature = "acme")) {
-        let help =
-            "build it with `cargo build --release --features acme`, or name the files of a certificate in [server.tls]";
-        let message = "this program was built without ACME";
-        source.complain(place.clone(), message, Some(help.to_owned()));
-    }
     if has_tls {
         let help =
             "keep [server.tls] for a certificate of your own, or [server.acme] for one that is got for you".to_owned();

@@ -91,6 +91,9 @@ async fn an_erasure_that_was_broken_off_anywhere_is_gone_on_with() {
         }
     }
     assert!(steps >= 8, "{steps}");
+    // Those who tried have left nothing of it.
+    let traces = accounts.traces(ada.id, Some(&ada.address)).await.unwrap();
+    assert_eq!(traces.left, 0, "{traces:?}");
     // It is looked once more, a while later, and then there is nothing to do any more.
     assert_eq!(accounts.go_on_erasing(&catalogue).await, Ok(1));
     fixture.clock.advance(5 * MINUTE_MS);

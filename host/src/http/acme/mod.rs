@@ -104,6 +104,8 @@ impl Acme {
                 Ok(()) => {
                     failures = 0;
                     tracing::info!(target: "acme", "there is a new certificate, used from now on");
+                    // One that is due again at once is got no more often for that.
+                    tokio::time::sleep(LOOK_EVERY).await;
                 }
                 Err(error) => {
                     let wait = RETRY_FIRST.saturating_mul(1 << failures.min(10)).min(RETRY_LAST);

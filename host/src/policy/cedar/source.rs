@@ -105,8 +105,9 @@ fn check_accounts(policy: &Policy, span: &Range<usize>, source: &mut Source<'_>)
 fn no_account(form: &Value) -> Option<&str> {
     match form {
         Value::Object(members) => {
-            let of_account = members.get("type").and_then(Value::as_str) == Some("Portcullis::Account");
-            let id = members.get("id").and_then(Value::as_str).filter(|_| of_account);
+            let text = |name: &str| members.get(name).and_then(Value::as_str);
+            let of_account = text("type").and_then(|name| name.strip_prefix(NAMESPACE)) == Some("::Account");
+            let id = text("id").filter(|_| of_account);
             let is_one = |id: &&str| Uuid::try_parse(id).is_ok_and(|uuid| uuid.to_string() == *id);
             id.filter(|id| !is_one(id))
                 .or_else(|| members.values().find_map(no_account))
