@@ -82,6 +82,14 @@ fn an_account_takes_what_it_owned_with_it_and_leaves_a_receipt() {
         String::from_utf8_lossy(&checked.stdout).contains("documents of `products`: 71"),
         "{checked:?}"
     );
+    // What people read in the file is what was signed.
+    let prettier = answer.text().replacen("\"products\":71", "\"products\":70", 1);
+    let checked = check(&prettier);
+    assert_eq!(checked.status.code(), Some(1), "{prettier}: {checked:?}");
+    assert!(
+        String::from_utf8_lossy(&checked.stderr).contains("not what was signed"),
+        "{checked:?}"
+    );
     let jws = receipt["jws"].as_str().expect("a signature");
     let (message, signature) = jws.rsplit_once('.').expect("a signature");
     let forged = json!({ "jws": format!("{message}A.{signature}") }).to_string();

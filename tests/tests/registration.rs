@@ -221,6 +221,10 @@ fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
             .text()
             .contains("has been used")
     );
+    // Nobody types a password into a page that can do nothing with it.
+    let spent = host.api().get(&path).expect(410);
+    assert!(spent.text().contains("has been used"), "{}", spent.text());
+    assert!(!spent.text().contains("<form"), "{}", spent.text());
 
     forgot(&host, ADA).expect(204);
     let token = host.mail_to(ADA, 2).token();
@@ -232,12 +236,18 @@ fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
 }
 
 #[test]
-fn what_a_link_carries_is_text_on_the_page() {
+fn what_somebody_typed_is_text_on_the_page() {
     let host = host();
+    let setup = host.setup_link();
+    let (_, token) = setup.split_once("token=").expect("the link has a token");
+    let form = format!("token={token}&email=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&new=seventeen+copper+umbrellas");
     let page = host
         .api()
-        .get("/account/verify?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
-        .expect(200);
+        .request("POST", "/account/setup")
+        .body("application/x-www-form-urlencoded", form)
+        .send()
+        .expect(422);
+    assert!(page.text().contains("value=\"&quot;&gt;&lt;script"), "{}", page.text());
     assert!(!page.text().contains("<script"), "{}", page.text());
     host.api()
         .post("/account/verify", &json!({ "token": "a" }))
@@ -253,7 +263,9 @@ fn whoever_registers_with_an_address_of_somebody_else_has_nobody_confirm_it() {
     register(&host, ADA).expect(201);
     let of_ada = host.mail_to(ADA, 2).token();
     // Ada opens the wrong mail, with the password that she knows.
-    verify(&host, &of_thief).expect_problem(401, "bad_credentials");
+    let refused = verify(&host, &of_thief).expect_problem(401, "bad_credentials");
+    let said = refused["detail"].as_str().unwrap_or_default();
+    assert!(said.contains("has another password"), "{refused}");
     verify(&host, &of_ada).expect(200);
     host.login(ADA, PASSWORD).expect(200);
     let late = json!({ "token": of_thief, "password": ANOTHER_PASSWORD });

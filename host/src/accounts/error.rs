@@ -10,6 +10,11 @@ pub enum Error {
     /// The address or the password is wrong, or the account may not log in: nobody is told which.
     #[error("the address or the password is wrong")]
     BadCredentials,
+    /// Whoever confirms a registration has another password than the one who registered.
+    #[error(
+        "this registration has another password: if somebody else has registered with your address, register yourself"
+    )]
+    OtherRegistration,
     /// The code of a second factor is wrong, or was used before.
     #[error("the code is wrong or was used before")]
     BadCode,

@@ -4,7 +4,6 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -14,14 +13,13 @@ use super::address::Address;
 use super::error::Error;
 use super::hashing::Verified;
 use super::judging::{Judging, OF_ANYBODY, OF_KNOWN};
+use super::link::{self, Deed};
 use super::mail::{self, About, Mail};
 use super::manage::check;
-use super::method::Method;
-use super::session::{self, Client, Token};
+use super::session::{self, Client};
 use super::store::{self, Work};
 use super::{Accounts, hashing, password};
 use crate::config::Registration;
-use crate::storage::engine::Key;
 use crate::storage::keyspace::accounts as keys;
 
 /// How long it takes to ask for a link that sets a new password: longer than it takes to store one.
@@ -30,19 +28,6 @@ const FORGOTTEN: Duration = Duration::from_millis(100);
 const CONFIRM_MINUTES: u64 = 24 * 60;
 /// How long a forgotten password can be reset (OWASP ASVS 5.0, 6.4.3: no longer than needed).
 const RESET_MINUTES: u64 = 30;
-
-/// What a link does; it is gone once it has done it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Deed {
-    /// Makes the account.
-    Confirm(Record),
-    /// Sets a new password, as long as the account has this one.
-    Reset { account: Uuid, password: Option<String> },
-    /// Ends a session, or all of them.
-    End { account: Uuid, session: Option<Uuid> },
-    /// Nothing: somebody asked for an address that such a link can't be for.
-    Nothing,
-}
 
 impl Accounts {
     /// Keeps a registration until its address is confirmed. Before that there is no account, and whoever confirms first has
@@ -86,15 +71,15 @@ impl Accounts {
     /// somebody could register with an address that is not theirs, and have its owner confirm the account.
     pub async fn confirm(&self, token: &str, password: &str, client: &Client) -> Result<Account, Error> {
         let key = keys::link(&session::digest(token));
-        let registered = store::again(|| async { registration(&mut self.begin(), &key).await }).await?;
+        let registered = store::again(|| async { link::registration(&mut self.begin(), &key).await }).await?;
         self.attempts.code(registered.account.id, client, false)?;
         let verified = self.hasher.verify(password, registered.password.as_deref()).await?;
         if verified == Verified::No {
-            return Err(Error::BadCredentials);
+            return Err(Error::OtherRegistration);
         }
         store::again(|| async {
             let mut work = self.begin();
-            let mut record = registration(&mut work, &key).await?;
+            let mut record = link::registration(&mut work, &key).await?;
             record.account.created_ms = self.clock.now_ms();
             work.delete(key.clone());
             self.add(&mut work, &record).await?;
@@ -143,12 +128,12 @@ impl Accounts {
     /// Sets a new password, and ends all sessions of the account. The second factor stays as it is.
     pub async fn reset(&self, token: &str, new: &str, client: &Client) -> Result<(), Error> {
         let key = keys::link(&session::digest(token));
-        let record = store::again(|| async { self.resettable(&mut self.begin(), &key).await }).await?;
+        let record = store::again(|| async { link::resettable(&mut self.begin(), &key).await }).await?;
         let hash = self.hash_new(&record.account, new, &OF_KNOWN).await?;
         store::again(|| async {
             let mut work = self.begin();
             // It may have been used, and the password changed, while this one was hashed.
-            let mut record = self.resettable(&mut work, &key).await?;
+            let mut record = link::resettable(&mut work, &key).await?;
             work.delete(key.clone());
             self.put_password(&mut work, &mut record, &hash).await?;
             // Whoever had the password may have made tokens with it.
@@ -160,63 +145,6 @@ impl Accounts {
             work.commit().await
         })
         .await
-    }
-
-    /// Ends what a link in a mail names: one session of an account, or all of them.
-    pub async fn end_by_link(&self, token: &str, client: &Client) -> Result<(), Error> {
-        let key = keys::link(&session::digest(token));
-        store::again(|| async {
-            let mut work = self.begin();
-            let Some(Deed::End { account, session }) = work.read(&key).await? else {
-                return Err(Error::LinkSpent);
-            };
-            work.delete(key.clone());
-            match session {
-                Some(session) => {
-                    let of_account = keys::session_of(account, session);
-                    if let Some(digest) = work.read::<[u8; 32]>(&of_account).await? {
-                        work.delete(keys::session(&digest));
-                        work.delete(of_account);
-                    }
-                }
-                None => {
-                    self.end_all(&mut work, account, None).await?;
-                    self.end_tokens(&mut work, account).await?;
-                }
-            }
-            let event = Event::new(
-                Act::SessionsEnded,
-                Some(Method::Link),
-                true,
-                client,
-                self.clock.now_ms(),
-            );
-            self.note(&mut work, account, &event)?;
-            work.commit().await
-        })
-        .await
-    }
-
-    /// The account that a link resets.
-    async fn resettable(&self, work: &mut Work, key: &Key) -> Result<Record, Error> {
-        let Some(Deed::Reset { account, password }) = work.read(key).await? else {
-            return Err(Error::LinkSpent);
-        };
-        let record: Option<Record> = work.read(&keys::record(account)).await?;
-        record
-            .filter(|record| record.password == password && !record.account.is_locked)
-            .ok_or(Error::LinkSpent)
-    }
-
-    /// Stores what a new link does.
-    pub(super) fn link(&self, work: &mut Work, page: &str, deed: &Deed, minutes: u64) -> Result<mail::Link, Error> {
-        let token = Token::of_link()?;
-        let expires_ms = self.clock.now_ms() + minutes * 60_000;
-        work.write(keys::link(&session::digest(token.reveal())), deed, Some(expires_ms))?;
-        Ok(mail::Link {
-            path: format!("{page}?token={}", token.reveal()),
-            minutes,
-        })
     }
 
     /// Puts a new password into a record, if it is long enough for one with or without a second factor.
@@ -283,13 +211,5 @@ impl Accounts {
         judging.check(hashing::normalised(new), about, rules).await?;
         let hash = self.hasher.hash(new).await?;
         Ok(NewPassword { hash, is_short })
-    }
-}
-
-/// The registration that a link confirms.
-async fn registration(work: &mut Work, key: &Key) -> Result<Record, Error> {
-    match work.read(key).await? {
-        Some(Deed::Confirm(record)) => Ok(record),
-        _ => Err(Error::LinkSpent),
     }
 }

@@ -79,7 +79,8 @@ impl Accounts {
         Ok(record.account)
     }
 
-    async fn require_offered(&self, work: &mut Work, token: &str) -> Result<(), Error> {
+    /// Whether this is the link that was given out last.
+    pub(super) async fn require_offered(&self, work: &mut Work, token: &str) -> Result<(), Error> {
         match work.read(&keys::setup()).await? {
             Some(Setup::Offered(digest)) if digest == session::digest(token) => Ok(()),
             _ => Err(Error::LinkSpent),

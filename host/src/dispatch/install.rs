@@ -299,7 +299,12 @@ fn plugin(
         Some(plugin) => Arc::clone(&plugin.gate),
         None => Arc::new(Gate::new(limits.concurrency, limits.queue)),
     };
-    for denial in &powers.denied {
+    // Once, and not each time that the picture is drawn anew because of another plugin.
+    for denial in powers
+        .denied
+        .iter()
+        .filter(|denial| before.is_none_or(|plugin| !plugin.denied.contains(denial)))
+    {
         tracing::warn!(target: "policy", plugin = %manifest.name, "{denial}");
     }
     Plugin {

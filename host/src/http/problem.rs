@@ -54,7 +54,7 @@ impl Problem {
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid",
-            "the body breaks rules of the resource",
+            "the body breaks rules: `errors` says which, and where",
         );
         problem.0.errors = errors;
         problem

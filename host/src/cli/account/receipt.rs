@@ -13,8 +13,8 @@ use crate::cli::failure::Failure;
 /// The largest receipt that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Checks a receipt, as `DELETE /auth/me` answers it or its `jws` alone, with the `x` of a host's key. Only what is signed
-/// counts, and that is what is shown.
+/// Checks a receipt, as `DELETE /auth/me` answers it or its `jws` alone, with the `x` of a host's key. What is
+/// signed is shown, and has to be what stands beside it.
 pub(super) fn verify(file: Option<&Path>, key: &str) -> Result<Value, Failure> {
     let cannot = |error: io::Error| Failure::Failed(format!("cannot read the receipt: {error}"));
     let mut text = String::new();
@@ -37,6 +37,11 @@ pub(super) fn verify(file: Option<&Path>, key: &str) -> Result<Value, Failure> {
     let public = BASE64URL_NOPAD.decode(key.as_bytes());
     let public = public.map_err(|_| Failure::Failed("the key is not the `x` of a JSON Web Key".to_owned()))?;
     let receipt = Receipt::verified(jws, &public).map_err(Failure::Failed)?;
+    // Whoever reads the file reads the other half.
+    if whole.get("receipt").is_some_and(|readable| *readable != json!(receipt)) {
+        let message = "`receipt` is not what was signed: it was changed. What was signed: ".to_owned();
+        return Err(Failure::Failed(message + &json!(receipt).to_string()));
+    }
     Ok(json!({ "verified": receipt }))
 }
 

@@ -152,8 +152,10 @@ impl From<accounts::Error> for Problem {
     fn from(error: accounts::Error) -> Self {
         let detail = error.to_string();
         match error {
-            accounts::Error::BadCredentials => Self::new(StatusCode::UNAUTHORIZED, "bad_credentials", detail)
-                .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            accounts::Error::BadCredentials | accounts::Error::OtherRegistration => {
+                Self::new(StatusCode::UNAUTHORIZED, "bad_credentials", detail)
+                    .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
             accounts::Error::BadCode => Self::new(StatusCode::UNAUTHORIZED, "bad_code", detail)
                 .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             accounts::Error::BadPasskey => Self::new(StatusCode::UNAUTHORIZED, "bad_passkey", detail)

@@ -12,7 +12,7 @@ use minijinja::{Environment, context};
 use sha2::{Digest as _, Sha256};
 
 use super::auth::client;
-use crate::accounts::{By, Error};
+use crate::accounts::{By, Error, LinkFor};
 use crate::http::body::{self, Body};
 use crate::http::problem::{Problem, sentence};
 use crate::http::request::Request;
@@ -97,13 +97,17 @@ pub(in crate::http) async fn verify(
         page(status, &page_of)
     };
     if request.head.method != Method::POST {
-        return form(StatusCode::OK, &token(request)?, None);
+        let token = token(request)?;
+        return match http.accounts.check_link(LinkFor::Confirming, &token).await {
+            Ok(()) => form(StatusCode::OK, &token, None),
+            Err(error) => refused(error),
+        };
     }
     let fields = fields(http, request, body).await?;
     let client = client(request);
     match http.accounts.confirm(&fields.token, &fields.password, &client).await {
         Ok(_) => done("The address is confirmed", "You can sign in now, and close this page."),
-        Err(Error::BadCredentials) => {
+        Err(Error::OtherRegistration) => {
             let said = "This registration has another password. Whoever registered may have been somebody else: register \
                         again, and use the link of the new mail.";
             form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, Some(said.to_owned()))
@@ -137,7 +141,11 @@ pub(in crate::http) async fn reset(
         )
     };
     if request.head.method != Method::POST {
-        return form(StatusCode::OK, &token(request)?, None);
+        let token = token(request)?;
+        return match http.accounts.check_link(LinkFor::Resetting, &token).await {
+            Ok(()) => form(StatusCode::OK, &token, None),
+            Err(error) => refused(error),
+        };
     }
     let fields = fields(http, request, body).await?;
     match http.accounts.reset(&fields.token, &fields.new, &client(request)).await {
@@ -160,9 +168,13 @@ pub(in crate::http) async fn end_session(
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
     if request.head.method != Method::POST {
+        let token = token(request)?;
+        if let Err(error) = http.accounts.check_link(LinkFor::Ending, &token).await {
+            return refused(error);
+        }
         let form = Form {
             action: "/account/end-session",
-            token: &token(request)?,
+            token: &token,
             button: "Sign out",
             password: None,
             email: None,
@@ -210,7 +222,11 @@ pub(in crate::http) async fn set_up(
         page(status, &page_of)
     };
     if request.head.method != Method::POST {
-        return form(StatusCode::OK, &token(request)?, "", None);
+        let token = token(request)?;
+        return match http.accounts.check_link(LinkFor::SettingUp, &token).await {
+            Ok(()) => form(StatusCode::OK, &token, "", None),
+            Err(error) => refused(error),
+        };
     }
     let fields = fields(http, request, body).await?;
     let by = By {
