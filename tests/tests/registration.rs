@@ -263,7 +263,9 @@ fn whoever_registers_with_an_address_of_somebody_else_has_nobody_confirm_it() {
     register(&host, ADA).expect(201);
     let of_ada = host.mail_to(ADA, 2).token();
     // Ada opens the wrong mail, with the password that she knows.
-    let refused = verify(&host, &of_thief).expect_problem(401, "bad_credentials");
+    let refused = verify(&host, &of_thief)
+        .expect_problem(401, "bad_credentials")
+        .problem();
     let said = refused["detail"].as_str().unwrap_or_default();
     assert!(said.contains("has another password"), "{refused}");
     verify(&host, &of_ada).expect(200);
