@@ -95,13 +95,17 @@ impl Host {
             .with_token(token.unwrap_or_else(|| panic!("no token is in {json}")))
     }
 
-    /// Turns on one-time codes for a session that has begun just now: the app, and the recovery codes.
+    /// Turns on one-time codes for a session that has begun just now, and has another token from then on: the app, and the
+    /// recovery codes.
     #[track_caller]
-    pub fn turn_on_codes(&self, client: &Client) -> (App, Vec<String>) {
+    pub fn turn_on_codes(&self, client: &mut Client) -> (App, Vec<String>) {
         let offer = client.post("/auth/totp", &json!({})).expect(200).json();
         let mut app = App::new(offer["secret"].as_str().expect("a secret"));
         let confirmed = client.post("/auth/totp/confirm", &json!({ "code": app.code() }));
-        let codes = confirmed.expect(200).json()["recovery_codes"].clone();
+        let confirmed = confirmed.expect(200);
+        client.get("/auth/me").expect_problem(401, "unauthenticated");
+        *client = self.with_token_of(&confirmed);
+        let codes = confirmed.json()["recovery_codes"].clone();
         let codes = codes.as_array().expect("recovery codes").iter();
         let codes = codes.filter_map(|code| code.as_str().map(str::to_owned)).collect();
         (app, codes)

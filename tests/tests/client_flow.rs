@@ -23,7 +23,7 @@ fn somebody_registers_turns_on_codes_orders_and_deletes_the_account() {
         .post("/auth/email/verify", &json!({ "token": link, "password": PASSWORD }))
         .expect(200)
         .json();
-    let (mut app, recovery) = host.turn_on_codes(&host.member(ADA));
+    let (mut app, recovery) = host.turn_on_codes(&mut host.member(ADA));
     assert_eq!(recovery.len(), 10);
     let answer = json!({ "challenge": host.challenge(ADA), "method": "totp", "code": app.code() });
     let ada = host.with_token_of(&host.post("/auth/login/verify", &answer).expect(200));

@@ -87,7 +87,7 @@ fn an_account_takes_what_it_owned_with_it_and_leaves_a_receipt() {
     let checked = check(&prettier);
     assert_eq!(checked.status.code(), Some(1), "{prettier}: {checked:?}");
     assert!(
-        String::from_utf8_lossy(&checked.stderr).contains("not what was signed"),
+        String::from_utf8_lossy(&checked.stderr).contains("`receipt` was changed"),
         "{checked:?}"
     );
     let jws = receipt["jws"].as_str().expect("a signature");

@@ -274,3 +274,19 @@ fn whoever_registers_with_an_address_of_somebody_else_has_nobody_confirm_it() {
     host.post("/auth/email/verify", &late).expect(409);
     host.login(ADA, ANOTHER_PASSWORD).expect_problem(401, "bad_credentials");
 }
+
+#[test]
+fn passwords_on_the_list_of_the_operator_are_refused() {
+    let list = tempfile::NamedTempFile::new().expect("a place for files");
+    std::fs::write(list.path(), "plover QUARTZ ninety lamp\n").expect("the file is ours");
+    let config = format!(
+        "{CHEAP_HASHING}[accounts.passwords]\nblocklist = \"{}\"\n",
+        list.path().display()
+    );
+    let host = Host::init().with_config(&config).start();
+    let refused = register(&host, ADA).expect_problem(422, "invalid").problem();
+    let said = refused["errors"][0]["message"].as_str().unwrap_or_default();
+    assert!(said.contains("known to others"), "{refused}");
+    let other = json!({ "email": ADA, "password": ANOTHER_PASSWORD });
+    host.post("/auth/register", &other).expect(201);
+}

@@ -16,8 +16,8 @@ fn host() -> Host {
 /// Ada with one-time codes: her session, her app, her recovery codes.
 fn guarded(host: &Host) -> (Client, App, Vec<String>) {
     host.account(ADA, &[]);
-    let ada = host.member(ADA);
-    let (app, recovery) = host.turn_on_codes(&ada);
+    let mut ada = host.member(ADA);
+    let (app, recovery) = host.turn_on_codes(&mut ada);
     (ada, app, recovery)
 }
 

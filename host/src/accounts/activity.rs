@@ -37,6 +37,8 @@ const END_MINUTES: u64 = 7 * 24 * 60;
 pub enum Act {
     /// Somebody logged in, or tried to.
     Login,
+    /// An attempt was held back, as there had been too many of late. Where very many are, it is written once a minute.
+    HeldBack,
     /// Somebody who knew the password was asked for a second factor.
     SecondFactorAsked,
     /// The owner proved again who they are, or somebody failed to.
@@ -241,13 +243,7 @@ impl Accounts {
     ) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
         let event = Event::new(act, Some(method), false, client, now_ms);
-        let subject = match subject {
-            // What is written of an account that is on its way out would be left behind.
-            Subject::Account(account) if self.is_being_erased(work, account.id).await? => {
-                &Subject::stranger(account.address.as_str())
-            }
-            subject => subject,
-        };
+        let subject = self.still(work, subject).await?;
         let mut watch = self.watch(work, subject.id()).await?;
         let is_told = watch.fail(now_ms);
         match subject {
@@ -255,16 +251,51 @@ impl Accounts {
                 self.note(work, account.id, &event)?;
                 if is_told {
                     let link = self.link_that_ends(work, account.id, None)?;
-                    self.tell(work, account, About::ManyFailures, Some(link)).await?;
+                    self.tell(work, &account, About::ManyFailures, Some(link)).await?;
                 }
                 work.write(keys::watch(account.id), &watch, None)
             }
             // As many writes, but nobody reads them.
             Subject::Stranger(id) => {
-                work.write(keys::event(*id, event.id), &event, Some(now_ms + DAY_MS))?;
-                work.write(keys::watch(*id), &watch, Some(now_ms + DAY_MS))
+                work.write(keys::event(id, event.id), &event, Some(now_ms + DAY_MS))?;
+                work.write(keys::watch(id), &watch, Some(now_ms + DAY_MS))
             }
         }
+    }
+
+    /// Whom an attempt is about by now: what is written of an account that is on its way out would be left behind.
+    async fn still(&self, work: &mut Work, subject: &Subject) -> Result<Subject, Error> {
+        Ok(match subject {
+            Subject::Account(account) if self.is_being_erased(work, account.id).await? => {
+                Subject::stranger(account.address.as_str())
+            }
+            subject => subject.clone(),
+        })
+    }
+
+    /// What the budgets say of an attempt; where they hold it back, that is written down, as much for those whom nobody knows.
+    pub(super) async fn or_held_back(
+        &self,
+        passed: Result<(), Error>,
+        subject: &Subject,
+        method: Method,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let held_back = matches!(passed, Err(Error::TooManyAttempts { .. }));
+        if held_back && self.attempts.is_held_back_told(subject.id()) {
+            store::again(|| async {
+                let mut work = self.begin();
+                let now_ms = self.clock.now_ms();
+                let event = Event::new(Act::HeldBack, Some(method), false, client, now_ms);
+                match self.still(&mut work, subject).await? {
+                    Subject::Account(account) => self.note(&mut work, account.id, &event)?,
+                    Subject::Stranger(id) => work.write(keys::event(id, event.id), &event, Some(now_ms + DAY_MS))?,
+                }
+                work.commit().await
+            })
+            .await?;
+        }
+        passed
     }
 
     /// Writes down that a session begins; the owner is told where it comes from a new device or network.

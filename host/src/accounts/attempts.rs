@@ -23,6 +23,8 @@ const CODES: u32 = 10;
 const ACTS: u32 = 20;
 /// Refusals of an account at once that are written down.
 const REFUSALS: u32 = 60;
+/// Attempts to log in to an account at once of which it is written down that they were held back; one more each minute.
+const HELD_BACK: u32 = 60;
 /// How many attempts go by until those who have tried nothing of late are forgotten.
 const SWEEP_EVERY: u32 = 1_024;
 
@@ -37,6 +39,7 @@ pub(super) struct Attempts {
     codes: Option<Budget<(Uuid, Option<IpAddr>)>>,
     acts: Option<Budget<Uuid>>,
     refusals: Option<Budget<Uuid>>,
+    held_back: Option<Budget<Uuid>>,
 }
 
 struct Budget<K: Hash + Eq + Clone> {
@@ -74,6 +77,7 @@ impl Attempts {
             codes: Budget::new(config.per_account.min(CODES)),
             acts: Budget::new(config.per_account.min(ACTS)),
             refusals: Budget::new(REFUSALS),
+            held_back: Budget::new(HELD_BACK),
         }
     }
 
@@ -106,6 +110,12 @@ impl Attempts {
     /// Whether it is worth writing down that an account was refused something: not each time.
     pub(super) fn is_refusal_told(&self, account: Uuid) -> bool {
         take(self.refusals.as_ref(), &account).is_ok()
+    }
+
+    /// Whether it is worth writing down that an attempt was held back: not each time, as that would be work for an attacker to
+    /// give. `about` is an account's id, or what stands for an address that has no account.
+    pub(super) fn is_held_back_told(&self, about: Uuid) -> bool {
+        take(self.held_back.as_ref(), &about).is_ok()
     }
 }
 

@@ -89,11 +89,13 @@ impl Accounts {
     /// Answers a challenge with a code or a passkey.
     pub async fn answer(&self, token: &str, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
         let digest = session::digest(token);
-        let (pending, _) = store::again(|| async { self.pending(&mut self.begin(), &digest).await }).await?;
+        let (pending, record) = store::again(|| async { self.pending(&mut self.begin(), &digest).await }).await?;
         // Nobody guesses a recovery code, so whoever tries others keeps nobody from using one.
         if proof.method() != Method::Recovery {
             let is_familiar = self.knows_network(pending.account, client).await?;
-            self.attempts.code(pending.account, client, is_familiar)?;
+            let passed = self.attempts.code(pending.account, client, is_familiar);
+            let subject = Subject::Account(record.account);
+            self.or_held_back(passed, &subject, proof.method(), client).await?;
         }
         let answered = store::again(|| self.try_answer(&digest, proof, client)).await?;
         answered.ok_or(proof.refusal())

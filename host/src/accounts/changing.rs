@@ -4,6 +4,7 @@
 use super::account::Record;
 use super::error::Error;
 use super::factor::Factors;
+use super::login::Login;
 use super::method::Method;
 use super::session::Session;
 use super::store::Work;
@@ -34,10 +35,21 @@ impl Accounts {
         }
     }
 
-    /// Notes that a second factor was used with which the account is guarded from now on.
-    pub(super) fn keep_proof(&self, work: &mut Work, changing: Changing, method: Method) -> Result<(), Error> {
-        let mut session = changing.session;
+    /// Notes that a second factor was used with which the account is guarded from now on. The session may do more than before,
+    /// so it has another token.
+    pub(super) fn keep_proof(&self, work: &mut Work, changing: Changing, method: Method) -> Result<Login, Error> {
+        let Changing {
+            record,
+            digest,
+            mut session,
+            ..
+        } = changing;
         session.prove(method, self.clock.now_ms());
-        self.keep(work, &changing.digest, &session)
+        let token = self.renew_token(work, &digest, &session)?;
+        Ok(Login {
+            account: record.account,
+            session,
+            token,
+        })
     }
 }

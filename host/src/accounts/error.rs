@@ -53,6 +53,12 @@ pub enum Error {
         "prove again who you are, with the second factor: POST /auth/reauthenticate with `code` and `method`, or `passkey`"
     )]
     NotRecentBySecond,
+    /// The account must use a second factor, and this session or token was not begun with one.
+    #[error(
+        "this account must use a second factor: turn one on with POST /auth/totp or with a passkey, \
+         or log in with the one that it has; tokens for programs must be made after that"
+    )]
+    SecondFactorRequired,
     /// What was given breaks rules.
     #[error("what was given breaks rules")]
     Invalid(Vec<Violation>),

@@ -12,7 +12,7 @@ use super::activity::{Act, Event};
 use super::audit::By;
 use super::changing::Changing;
 use super::error::Error;
-use super::login::Proof;
+use super::login::{Login, Proof};
 use super::mail::About;
 use super::method::Method;
 use super::passkeys::Passkey;
@@ -204,8 +204,13 @@ impl Accounts {
     }
 
     /// Has logins ask for codes from now on, once a first code shows that the generator works. The recovery codes are shown
-    /// this once.
-    pub async fn confirm_totp(&self, identity: &Identity, text: &str, client: &Client) -> Result<Vec<String>, Error> {
+    /// this once; the session has another token.
+    pub async fn confirm_totp(
+        &self,
+        identity: &Identity,
+        text: &str,
+        client: &Client,
+    ) -> Result<(Vec<String>, Login), Error> {
         let account = &identity.account;
         // A seed that is being set up is guessed at as little as one in use.
         let is_familiar = self.knows_network(account.id, client).await?;
@@ -231,10 +236,10 @@ impl Accounts {
             }
             let codes = factors.renew_recovery()?;
             work.write(keys::factors(account.id), factors, None)?;
-            self.keep_proof(&mut work, changing, Method::Totp)?;
+            let login = self.keep_proof(&mut work, changing, Method::Totp)?;
             self.tell_changed(&mut work, identity, Act::FactorAdded, client).await?;
             work.commit().await?;
-            Ok(codes)
+            Ok((codes, login))
         })
         .await
     }

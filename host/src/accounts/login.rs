@@ -81,7 +81,8 @@ impl Accounts {
             |known| Subject::Account(known.account.clone()),
         );
         let is_familiar = self.knows_network(subject.id(), client).await?;
-        self.attempts.login(subject.id(), client, is_familiar)?;
+        let passed = self.attempts.login(subject.id(), client, is_familiar);
+        self.or_held_back(passed, &subject, Method::Password, client).await?;
         let stored = known
             .as_ref()
             .filter(|known| !known.account.is_locked)
@@ -135,13 +136,14 @@ impl Accounts {
         let subject = Subject::Account(known.account.clone());
         // Whoever holds a session may be anywhere; only networks from which somebody has logged in have budgets of their own.
         let is_familiar = self.knows_network(known.account.id, client).await?;
-        self.attempts.login(known.account.id, client, is_familiar)?;
+        let mut passed = self.attempts.login(known.account.id, client, is_familiar);
+        if !matches!(proof, Proof::Password(_)) {
+            passed = passed.and_then(|()| self.attempts.code(known.account.id, client, is_familiar));
+        }
+        self.or_held_back(passed, &subject, proof.method(), client).await?;
         let verified = match proof {
             Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,
-            Proof::Code(..) | Proof::Passkey(_) => {
-                self.attempts.code(known.account.id, client, is_familiar)?;
-                true
-            }
+            Proof::Code(..) | Proof::Passkey(_) => true,
         };
         let login = match verified {
             true => store::again(|| self.prove(identity, &known, proof, client)).await?,
@@ -251,11 +253,6 @@ impl Accounts {
             true => Ok((record, digest, session)),
             false => Err(Error::NotRecent),
         }
-    }
-
-    /// The account alone.
-    pub(super) async fn acting_recently(&self, work: &mut Work, identity: &Identity) -> Result<Record, Error> {
-        Ok(self.recent_session(work, identity).await?.0)
     }
 
     /// Checks that it was proved a short while ago who acts.

@@ -5,6 +5,7 @@ mod activity;
 mod address;
 mod attempts;
 mod audit;
+mod blocklist;
 mod challenge;
 mod changing;
 mod erase;
@@ -39,6 +40,7 @@ pub use account::Account;
 pub use activity::{Act, Event, MAX_EVENTS};
 pub use address::{Address, NoAddress};
 pub use audit::By;
+pub use blocklist::Blocklist;
 pub use challenge::Challenge;
 pub use erase::{Receipt, ReceiptKey, Removed, Signed, Traces};
 pub use error::Error;
@@ -85,6 +87,8 @@ pub struct Secrets {
     pub name: String,
     /// Where people reach it: what passkeys are bound to.
     pub public_url: Option<String>,
+    /// Passwords that nobody may have.
+    pub blocklist: Blocklist,
 }
 
 /// An account and the session through which it acts.

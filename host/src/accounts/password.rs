@@ -41,6 +41,11 @@ pub(super) fn too_short(least: usize) -> Error {
     refused(format!("a password has at least {least} characters"))
 }
 
+/// Why a password is refused that is on the operator's list.
+pub(super) fn listed() -> Error {
+    refused("this password is known to others: it is on a list of those that nobody may have".to_owned())
+}
+
 /// Checks a new password, in its normal form, of somebody whom these words describe. May take some hundredths of a second.
 pub(super) fn check(password: &str, about: &[String], rules: &Passwords) -> Result<(), Error> {
     check_length(password, rules)?;
@@ -82,6 +87,7 @@ mod tests {
     const RULES: Passwords = Passwords {
         length: 15,
         length_with_second_factor: 8,
+        blocklist: None,
     };
 
     fn message(password: &str) -> Option<String> {

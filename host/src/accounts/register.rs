@@ -129,6 +129,11 @@ impl Accounts {
     pub async fn reset(&self, token: &str, new: &str, client: &Client) -> Result<(), Error> {
         let key = keys::link(&session::digest(token));
         let record = store::again(|| async { link::resettable(&mut self.begin(), &key).await }).await?;
+        self.attempts.act(record.account.id)?;
+        // What the account can't have is not hashed first: the link could be used for that again and again.
+        if password::is_short(new, &self.config.passwords) && !self.is_guarded(record.account.id).await? {
+            return Err(self.too_short());
+        }
         let hash = self.hash_new(&record.account, new, &OF_KNOWN).await?;
         store::again(|| async {
             let mut work = self.begin();
@@ -178,6 +183,11 @@ impl Accounts {
         self.tell(work, account, About::PasswordChanged, Some(link)).await
     }
 
+    /// Whether an account has a second factor.
+    async fn is_guarded(&self, account: Uuid) -> Result<bool, Error> {
+        store::again(|| async { Ok(self.factors(&mut self.begin(), account).await?.is_on()) }).await
+    }
+
     /// Why a password is refused that only a second factor would make long enough.
     pub(super) fn too_short(&self) -> Error {
         password::too_short(self.config.passwords.length as usize)
@@ -204,11 +214,17 @@ impl Accounts {
     /// The hash of a new password, if it may be one of this account. It may be one that only a second factor makes long
     /// enough.
     pub(super) async fn hash_new(&self, account: &Account, new: &str, judging: &Judging) -> Result<NewPassword, Error> {
-        let about = [account.address.to_string(), account.name.clone().unwrap_or_default()];
+        let name = account.name.as_deref().unwrap_or_default();
+        // What people know the host as is as good a guess as what they are called.
+        let about = [account.address.to_string(), format!("{name} {}", self.secrets.name)];
         let rules = self.config.passwords.clone();
         password::check_length(new, &rules)?;
         let is_short = password::is_short(new, &rules);
-        judging.check(hashing::normalised(new), about, rules).await?;
+        let normal = hashing::normalised(new);
+        if self.secrets.blocklist.has(&normal) {
+            return Err(password::listed());
+        }
+        judging.check(normal, about, rules).await?;
         let hash = self.hasher.hash(new).await?;
         Ok(NewPassword { hash, is_short })
     }

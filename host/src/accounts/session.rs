@@ -11,7 +11,7 @@ use super::error::Error;
 use super::method::Method;
 use super::store::{self, Work};
 use super::{Accounts, Identity};
-use crate::config::Sessions;
+use crate::config::{EVERYBODY, Sessions};
 use crate::policy;
 use crate::storage::keyspace::accounts as keys;
 
@@ -174,6 +174,8 @@ impl Session {
 struct Held {
     account: Uuid,
     seen_ms: u64,
+    #[serde(default)]
+    second_ms: Option<u64>,
 }
 
 /// The same of an account.
@@ -212,17 +214,38 @@ impl Accounts {
             return Ok(None);
         };
         if is_stale(held.seen_ms, now_ms) {
-            let identity = self.identify(token).await?;
-            return Ok(identity.map(|identity| identity.account.for_policy()));
+            let Some(Identity { account, session, .. }) = self.identify(token).await? else {
+                return Ok(None);
+            };
+            self.require_second(account.roles.iter(), session.second_ms.is_some())?;
+            return Ok(Some(account.for_policy()));
         }
         let standing = store::peek::<Standing>(&self.engine, &keys::record(held.account), now_ms).await?;
-        Ok(standing
-            .filter(|standing| !standing.is_locked)
-            .map(|standing| policy::Account {
-                id: held.account,
-                roles: standing.roles.into(),
-                limits: None,
-            }))
+        let Some(standing) = standing.filter(|standing| !standing.is_locked) else {
+            return Ok(None);
+        };
+        self.require_second(standing.roles.iter(), held.second_ms.is_some())?;
+        Ok(Some(policy::Account {
+            id: held.account,
+            roles: standing.roles.into(),
+            limits: None,
+        }))
+    }
+
+    /// Refuses an account with these roles if it must use a second factor and has not.
+    pub(super) fn require_second<'r>(
+        &self,
+        mut roles: impl Iterator<Item = &'r String>,
+        is_used: bool,
+    ) -> Result<(), Error> {
+        let required = &self.config.second_factor.required_for;
+        if is_used || required.is_empty() {
+            return Ok(());
+        }
+        match required.contains(EVERYBODY) || roles.any(|role| required.contains(role)) {
+            true => Err(Error::SecondFactorRequired),
+            false => Ok(()),
+        }
     }
 
     async fn holder(&self, digest: &[u8; 32]) -> Result<Option<Identity>, Error> {

@@ -41,6 +41,9 @@ pub struct ApiToken {
     pub seen_ms: Option<u64>,
     /// When it ends.
     pub ends_ms: u64,
+    /// Whether the session that made it had used a second factor.
+    #[serde(default)]
+    pub is_by_second: bool,
 }
 
 /// A token that is to be made.
@@ -71,7 +74,9 @@ impl Accounts {
         self.attempts.act(identity.account.id)?;
         store::again(|| async {
             let mut work = self.begin();
-            let record = self.acting_recently(&mut work, identity).await?;
+            let (record, _, session) = self.recent_session(&mut work, identity).await?;
+            let is_by_second = session.second_ms.is_some();
+            self.require_second(record.account.roles.iter(), is_by_second)?;
             let account = record.account.id;
             let held = work.scan(&keys::tokens_of(account), None, MAX_TOKENS).await?;
             if held.len() >= MAX_TOKENS {
@@ -88,6 +93,7 @@ impl Accounts {
                 made_ms: now_ms,
                 seen_ms: None,
                 ends_ms: now_ms + u64::from(new.days) * DAY_MS,
+                is_by_second,
             };
             let token = Token::of_program()?;
             self.write_token(&mut work, &session::digest(token.reveal()), &made)?;
@@ -144,6 +150,7 @@ impl Accounts {
             let Some(record) = record.filter(|record| !record.account.is_locked) else {
                 return Ok(None);
             };
+            self.require_second(record.account.roles.iter(), held.is_by_second)?;
             let now_ms = self.clock.now_ms();
             let scopes = held.scopes.clone();
             if held

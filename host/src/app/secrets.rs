@@ -4,7 +4,7 @@ use std::io;
 
 use super::StartError;
 use super::files::DataDirectory;
-use crate::accounts::{ReceiptKey, Secrets, SeedKeys};
+use crate::accounts::{Blocklist, ReceiptKey, Secrets, SeedKeys};
 use crate::config::{Config, read_secret};
 
 /// The variable that goes before every file of seed keys.
@@ -33,7 +33,16 @@ pub(super) fn load(config: &Config, data: &DataDirectory) -> Result<Secrets, Sta
         receipts: receipts(data).map_err(|reason| StartError::Accounts(format!("receipt-key: {reason}")))?,
         name: second_factor.issuer.as_deref().or(host).unwrap_or(NAME).to_owned(),
         public_url: config.server.public_url.clone(),
+        blocklist: blocklist(config)?,
     })
+}
+
+fn blocklist(config: &Config) -> Result<Blocklist, StartError> {
+    let Some(path) = &config.accounts.passwords.blocklist else {
+        return Ok(Blocklist::default());
+    };
+    let about = |error| StartError::Accounts(format!("the list of passwords, {}: {error}", path.display()));
+    Blocklist::read(path).map_err(about)
 }
 
 fn receipts(data: &DataDirectory) -> Result<ReceiptKey, String> {

@@ -1,5 +1,6 @@
 //! `[accounts]`: registration, passwords and sessions.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::thread;
 
@@ -44,6 +45,9 @@ pub struct Passwords {
     pub length: u32,
     /// The least number of characters where the account has a second factor.
     pub length_with_second_factor: u32,
+    /// A file with passwords that nobody may have, beside those that are known to be common: one on each line, as it is or as
+    /// its SHA-1 in hexadecimal.
+    pub blocklist: Option<PathBuf>,
 }
 
 /// What is asked for beside a password.
@@ -55,7 +59,12 @@ pub struct SecondFactor {
     pub issuer: Option<String>,
     /// Whether accounts without a second factor are asked for a code that is mailed to them.
     pub email_codes: bool,
+    /// The roles whose accounts must have used a second factor to do anything but look after themselves; `*` is everybody.
+    pub required_for: BTreeSet<String>,
 }
+
+/// Every account, in a list of roles.
+pub const EVERYBODY: &str = "*";
 
 /// How often it may be tried to log in; all of it comes back within an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +127,7 @@ impl Default for Passwords {
         Self {
             length: 15,
             length_with_second_factor: 8,
+            blocklist: None,
         }
     }
 }
@@ -169,6 +179,7 @@ pub(super) struct Raw {
 struct RawPasswords {
     length: RawNumber,
     length_with_second_factor: RawNumber,
+    blocklist: RawText,
 }
 
 #[derive(Default, Deserialize)]
@@ -177,6 +188,7 @@ struct RawSecondFactor {
     key_file: RawText,
     issuer: RawText,
     email_codes: Option<bool>,
+    required_for: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -226,6 +238,7 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Accounts {
     number(passwords.length, 8..=64, &mut target.length, source);
     let with = &mut target.length_with_second_factor;
     number(passwords.length_with_second_factor, 8..=64, with, source);
+    target.blocklist = passwords.blocklist.map(|given| PathBuf::from(given.into_inner()));
 
     let target = &mut accounts.hashing;
     // RFC 9106, 3.1: eight KiB for each lane.
@@ -244,6 +257,7 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Accounts {
     target.key_file = second_factor.key_file.map(|given| PathBuf::from(given.into_inner()));
     target.issuer = second_factor.issuer.map(toml::Spanned::into_inner);
     target.email_codes = second_factor.email_codes.unwrap_or_default();
+    target.required_for = second_factor.required_for.unwrap_or_default().into_iter().collect();
 
     let target = &mut accounts.attempts;
     number(attempts.per_account, 0..=1_000_000, &mut target.per_account, source);

@@ -25,7 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use accounts::{Accounts, Activity, Attempts, Hashing, Passwords, Registration, SecondFactor, Sessions};
+pub use accounts::{Accounts, Activity, Attempts, EVERYBODY, Hashing, Passwords, Registration, SecondFactor, Sessions};
 pub use acme::Acme;
 pub use cors::Cors;
 pub use data::{Data, EngineKind};
@@ -116,6 +116,7 @@ impl Config {
                 &mut config.mail.password_file,
                 &mut config.mail.templates,
                 &mut config.accounts.second_factor.key_file,
+                &mut config.accounts.passwords.blocklist,
             ];
             let trust = config.server.acme.as_mut().and_then(|acme| acme.trust.as_mut());
             for path in files.into_iter().flatten().chain(tls).chain(trust) {

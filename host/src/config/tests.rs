@@ -167,6 +167,8 @@ fn the_example_in_the_repository_shows_every_key_with_its_default() {
     default.rates.routes.clone_from(&config.rates.routes);
     default.policy.directory.clone_from(&config.policy.directory);
     default.accounts.hashing.concurrent = config.accounts.hashing.concurrent;
+    let blocklist = &config.accounts.passwords.blocklist;
+    default.accounts.passwords.blocklist.clone_from(blocklist);
     let shown_factor = &config.accounts.second_factor;
     default
         .accounts

@@ -87,7 +87,10 @@ fn entries(mut body: Value, limit: usize) -> Result<Vec<Value>, Problem> {
 /// One operation as the client wrote it.
 struct Entry {
     method: Method,
+    /// What the router finds, and what is counted: the same text for both.
     path: String,
+    /// What was behind a question mark; empty where there was none.
+    query: String,
     body: Option<Value>,
     precondition: Option<Precondition>,
 }
@@ -101,9 +104,10 @@ impl Entry {
         let method = take_text(&mut members, "method")?;
         let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
         let path = take_text(&mut members, "path")?;
-        let (Some(method), Some(path)) = (method, path) else {
+        let (Some(method), Some(target)) = (method, path) else {
             return Err(refuse("an operation has a `method` and a `path`".to_owned()));
         };
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let precondition = match take_text(&mut members, "if_match")? {
             Some(tags) => read_if_match(&tags)?,
             None => None,
@@ -113,7 +117,8 @@ impl Entry {
             Some(unknown) => Err(refuse(format!("`{unknown}` is not a member of an operation"))),
             None => Ok(Self {
                 method,
-                path,
+                path: path.to_owned(),
+                query: query.to_owned(),
                 body,
                 precondition,
             }),
@@ -125,11 +130,11 @@ impl Entry {
         let Self {
             method,
             path,
+            query,
             body,
             precondition,
         } = self;
-        let (path, query) = path.split_once('?').unwrap_or((&path, ""));
-        let (name, id) = match router::find(Surface::Api, path)? {
+        let (name, id) = match router::find(Surface::Api, &path)? {
             Route::Collection { resource } => (resource, None),
             Route::Document { resource, id } => (resource, Some(id)),
             _ => {
@@ -169,7 +174,7 @@ impl Entry {
             Parts {
                 method: &method,
                 id,
-                query,
+                query: &query,
                 precondition,
                 body,
             },

@@ -1,7 +1,7 @@
 //! What is believed of a request's credentials.
 
 use super::*;
-use crate::accounts::{Address, By, Client, LoggedIn, NewAccount, ReceiptKey, Secrets, SeedKeys};
+use crate::accounts::{Address, Blocklist, By, Client, LoggedIn, NewAccount, ReceiptKey, Secrets, SeedKeys};
 use crate::config;
 use crate::storage::clock::SystemClock;
 use crate::storage::memory;
@@ -17,6 +17,7 @@ fn accounts() -> Arc<Accounts> {
         receipts: ReceiptKey::read(&ReceiptKey::generate().unwrap()).unwrap(),
         name: "Portcullis".to_owned(),
         public_url: None,
+        blocklist: Blocklist::default(),
     };
     Arc::new(Accounts::new(engine, Arc::new(SystemClock), config, secrets).unwrap())
 }

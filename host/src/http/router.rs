@@ -87,7 +87,9 @@ const MAX_SEGMENTS: usize = 5;
 pub(super) fn find(surface: Surface, path: &str) -> Result<Route<'_>, Problem> {
     let mut segments = [""; MAX_SEGMENTS];
     let mut length = 0;
-    for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+    // What is counted by its path is counted by this text, so a route has one spelling.
+    let below = path.strip_prefix('/').ok_or_else(Problem::no_such_path)?;
+    for segment in below.split('/') {
         check(segment)?;
         *segments.get_mut(length).ok_or_else(Problem::no_such_path)? = segment;
         length += 1;

@@ -103,8 +103,11 @@ impl Delivery {
 
     async fn deliver(&self, entry: &Entry, now_ms: u64) -> Result<(), Failed> {
         if entry.is_expired(now_ms) {
-            tracing::warn!(target: "outbox", id = %entry.id, target = entry.target, "too old to be of use; dropped");
-            return Ok(());
+            // Nobody is helped by it any more, but the operator is to see what was not delivered.
+            return Err(Failed {
+                reason: "too old to be of use: it could not be delivered in time".to_owned(),
+                is_final: true,
+            });
         }
         let Some(target) = self.targets.get(entry.target.as_str()) else {
             return Err(Failed {
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_lanes_are_done_in_order_although_one_is_down_and_a_target_is_missing() {
+    async fn all_lanes_are_done_in_order_although_one_is_down_and_what_can_not_be_done_is_dead() {
         let engine: Arc<dyn Engine> = Arc::new(memory::open().unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut transaction = Transaction::begin(Arc::clone(&engine), clock.now_ms());
@@ -168,6 +171,11 @@ mod tests {
             let entry = Entry::new(target, key, json!(0), clock.now_ms());
             enqueue(&mut transaction, &entry).await.unwrap();
         }
+        let late = Entry {
+            expires_ms: Some(clock.now_ms()),
+            ..Entry::new("test", "late", json!(0), clock.now_ms())
+        };
+        enqueue(&mut transaction, &late).await.unwrap();
         transaction.commit().await.unwrap();
         let target = Arc::new(Remembering::default());
         let targets = Targets::from([("test", Arc::clone(&target) as Arc<dyn Target>)]);
@@ -177,14 +185,17 @@ mod tests {
         for _ in 0..1_000 {
             waiting = outbox.list(false, 100).await.unwrap();
             dead = outbox.list(true, 100).await.unwrap();
-            if waiting.len() == 1 && waiting[0].attempts > 0 && dead.len() == 1 {
+            if waiting.len() == 1 && waiting[0].attempts > 0 && dead.len() == 2 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         running.abort();
         assert_eq!((waiting.len(), waiting[0].key.as_str()), (1, "down"));
-        assert_eq!((dead.len(), dead[0].target.as_str()), (1, "none"));
+        // What could not be done in time is not done, and nobody is left to wonder about it.
+        let mut given_up: Vec<_> = dead.iter().map(|entry| (&*entry.target, &*entry.key)).collect();
+        given_up.sort_unstable();
+        assert_eq!(given_up, [("none", "a"), ("test", "late")]);
         let done = target.0.lock().clone();
         assert_eq!(done.len(), 60);
         for lane in 0..20 {

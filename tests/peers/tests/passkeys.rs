@@ -45,9 +45,11 @@ impl Scene {
         let made = self.browser("create", &options);
         assert!(made.is_object(), "the browser makes none: {made}");
         let new = json!({ "name": "This laptop", "credential": made });
-        let added = ada.post("/auth/passkeys", &new).expect(201).json();
-        assert_eq!(added["recovery_codes"].as_array().map(Vec::len), Some(10));
-        ada
+        let added = ada.post("/auth/passkeys", &new).expect(201);
+        assert_eq!(added.json()["recovery_codes"].as_array().map(Vec::len), Some(10));
+        // The session may do more than before, so it has another token.
+        ada.get("/auth/me").expect_problem(401, "unauthenticated");
+        self.host.with_token_of(&added)
     }
 
     /// Asks for options for anybody: the token, and what the browser answers.

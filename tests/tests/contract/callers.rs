@@ -165,7 +165,7 @@ impl World {
             Caller::Operator => self.host.token(),
             Caller::Half => {
                 let (email, _) = self.account(&["admin"]);
-                self.host.turn_on_codes(&self.host.member(&email));
+                self.host.turn_on_codes(&mut self.host.member(&email));
                 self.host.challenge(&email)
             }
             Caller::Garbage => format!("pcs_{}", "A".repeat(43)),

@@ -146,11 +146,18 @@ fn a_route_has_a_rate_of_its_own_and_a_batch_does_not_get_round_it() {
     let config = "[rates.routes]\n\"POST /api/products\" = { per_second = 1, burst = 3 }\n";
     let host = setup.with_config(config).start();
     let lamp = |number: usize| json!({ "sku": format!("lamp{number}"), "name": "Lamp" });
-    let operations: Vec<_> = (0..20)
-        .map(|number| json!({ "method": "POST", "path": "/api/products", "body": lamp(number) }))
-        .collect();
-    let batch = json!({ "operations": operations });
+    let batch_of = |path: &str| {
+        let operation = |number: usize| json!({ "method": "POST", "path": path, "body": lamp(number) });
+        json!({ "operations": (0..20).map(operation).collect::<Vec<_>>() })
+    };
+    let batch = batch_of("/api/products");
     host.post("/api/batch", &batch).expect_problem(429, "too_many_requests");
+    // Nor is there another way to write the same.
+    let path = "/api/products?";
+    host.post("/api/batch", &batch_of(path))
+        .expect_problem(429, "too_many_requests");
+    host.post("/api/batch", &batch_of("api/products"))
+        .expect_problem(404, "not_found");
     // Nothing of it was done, and other routes are not held back.
     let list = host.get("/api/products?count=true").expect(200).json();
     assert_eq!(list["count"], 0);

@@ -74,9 +74,10 @@ impl Accounts {
         self.relying_party()?;
         let owner = answer.owner().unwrap_or_default();
         let known: Option<Record> = store::again(|| async { self.begin().read(&keys::record(owner)).await }).await?;
-        let about = subject(known.as_ref(), owner).id();
-        let is_familiar = self.knows_network(about, client).await?;
-        self.attempts.login(about, client, is_familiar)?;
+        let subject = subject(known.as_ref(), owner);
+        let is_familiar = self.knows_network(subject.id(), client).await?;
+        let passed = self.attempts.login(subject.id(), client, is_familiar);
+        self.or_held_back(passed, &subject, Method::Passkey, client).await?;
         let digest = session::digest(token);
         let login = store::again(|| self.try_login_passkey(&digest, owner, answer, client)).await?;
         login.ok_or(Error::BadPasskey)

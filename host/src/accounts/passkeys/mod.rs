@@ -15,6 +15,7 @@ pub use relying_party::{NewPasskey, PasskeyAnswer};
 use super::activity::Act;
 use super::changing::Changing;
 use super::error::Error;
+use super::login::Login;
 use super::method::Method;
 use super::session::Client;
 use super::store;
@@ -46,6 +47,8 @@ pub struct Added {
     pub passkey: Passkey,
     /// Recovery codes, where it is the first second factor. They are shown this once.
     pub recovery_codes: Option<Vec<String>>,
+    /// The session that has added it, with another token.
+    pub login: Login,
 }
 
 impl Accounts {
@@ -101,12 +104,13 @@ impl Accounts {
             factors.passkeys.push(passkey.clone());
             let recovery_codes = is_first.then(|| factors.renew_recovery()).transpose()?;
             work.write(keys::factors(account), factors, None)?;
-            self.keep_proof(&mut work, changing, Method::Passkey)?;
+            let login = self.keep_proof(&mut work, changing, Method::Passkey)?;
             self.tell_changed(&mut work, identity, Act::FactorAdded, client).await?;
             work.commit().await?;
             Ok(Some(Added {
                 passkey,
                 recovery_codes,
+                login,
             }))
         });
         added.await?.ok_or(Error::BadPasskey)

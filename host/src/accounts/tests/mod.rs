@@ -2,7 +2,9 @@
 
 mod erase;
 mod federation;
+mod held_back;
 mod passkeys;
+mod required;
 mod second_factor;
 mod sessions;
 mod tokens;
@@ -24,6 +26,7 @@ fn secrets(seed_keys: &str) -> Secrets {
         receipts: ReceiptKey::read(&ReceiptKey::generate().unwrap()).unwrap(),
         name: "shop.example.org".to_owned(),
         public_url: Some("https://shop.example.org".to_owned()),
+        blocklist: Blocklist::default(),
     }
 }
 

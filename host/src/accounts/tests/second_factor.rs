@@ -9,7 +9,7 @@ use crate::capabilities::catalogue::Catalogue;
 const ADDRESS: &str = "ada@example.org";
 
 /// The code that an app shows at a time.
-fn code(secret: &str, at_ms: u64) -> String {
+pub(super) fn code(secret: &str, at_ms: u64) -> String {
     let totp = Builder::new()
         .with_secret(Secret::try_from_base32(secret).unwrap())
         .with_account_name("app")
@@ -51,13 +51,16 @@ impl Guarded {
             .accounts
             .confirm_totp(&identity, "000000", &Client::default())
             .await;
-        assert_eq!(wrong, Err(Error::BadCode));
+        assert_eq!(wrong.err(), Some(Error::BadCode));
         let first = code(&offer.secret, fixture.clock.now_ms());
-        let recovery = fixture
+        let (recovery, renewed) = fixture
             .accounts
             .confirm_totp(&identity, &first, &Client::default())
             .await
             .unwrap();
+        // The session may do more than before, which its old token is no good for.
+        assert!(fixture.identity(&login).await.is_none());
+        let identity = fixture.identity(&renewed).await.unwrap();
         assert_eq!(recovery.len(), 10);
         Self {
             secret: offer.secret,

@@ -7,8 +7,9 @@ use std::path::Path;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use crate::accounts::Receipt;
+use crate::accounts::{Receipt, Signed};
 use crate::cli::failure::Failure;
+use crate::http;
 
 /// The largest receipt that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -37,10 +38,17 @@ pub(super) fn verify(file: Option<&Path>, key: &str) -> Result<Value, Failure> {
     let public = BASE64URL_NOPAD.decode(key.as_bytes());
     let public = public.map_err(|_| Failure::Failed("the key is not the `x` of a JSON Web Key".to_owned()))?;
     let receipt = Receipt::verified(jws, &public).map_err(Failure::Failed)?;
-    // Whoever reads the file reads the other half.
-    if whole.get("receipt").is_some_and(|readable| *readable != json!(receipt)) {
-        let message = "`receipt` is not what was signed: it was changed. What was signed: ".to_owned();
-        return Err(Failure::Failed(message + &json!(receipt).to_string()));
+    // Whoever reads the file reads the other half, so that has to say the same.
+    let signed = http::receipt_value(&Signed {
+        receipt: receipt.clone(),
+        jws: jws.to_owned(),
+    });
+    if whole
+        .get("receipt")
+        .is_some_and(|readable| *readable != signed["receipt"])
+    {
+        let message = format!("`receipt` was changed: what is signed is {}", signed["receipt"]);
+        return Err(Failure::Failed(message));
     }
     Ok(json!({ "verified": receipt }))
 }

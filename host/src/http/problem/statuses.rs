@@ -177,6 +177,7 @@ impl From<accounts::Error> for Problem {
                 "prove again who you are: POST /auth/reauthenticate",
             ),
             accounts::Error::NotRecentBySecond => Self::new(StatusCode::FORBIDDEN, "reauthentication_required", detail),
+            accounts::Error::SecondFactorRequired => Self::new(StatusCode::FORBIDDEN, "second_factor_required", detail),
             accounts::Error::RegistrationClosed => Self::new(StatusCode::FORBIDDEN, "registration_closed", detail),
             accounts::Error::LinkSpent => Self::new(StatusCode::GONE, "link_spent", detail),
             accounts::Error::Invalid(errors) => Self::invalid(errors),

@@ -49,6 +49,7 @@ pub(super) fn policies(file: &PolicyFile, source: &mut Source<'_>) -> Vec<Writte
         let line = file.text[..start].matches('\n').count() + 1;
         check_membership(policy, &span, source);
         check_accounts(policy, &span, source);
+        check_attributes(policy, &span, source);
         written.push(Written {
             policy: policy.new_id(PolicyId::new(format!("{}:{line}", file.name))),
             name: policy.annotation("id").map(str::to_owned),
@@ -99,6 +100,27 @@ fn check_accounts(policy: &Policy, span: &Range<usize>, source: &mut Source<'_>)
         let found = policy.to_string().find(id);
         let at = found.map_or(span.clone(), |at| span.start + at..span.start + at + id.len());
         source.complain(at, message, Some(help));
+    }
+}
+
+/// Only what is asked about is known: of a document that is named, nothing is, so what a policy asks of one never holds.
+fn check_attributes(policy: &Policy, span: &Range<usize>, source: &mut Source<'_>) {
+    let form = policy.to_json().unwrap_or_default();
+    if asks_of_others(form.get("conditions").unwrap_or(&Value::Null)) {
+        let help =
+            "ask for attributes of `resource`, `principal` or `context`, and compare with `resource == ...`".to_owned();
+        source.complain(span.clone(), "nothing is known of an entity that is named", Some(help));
+    }
+}
+
+fn asks_of_others(form: &Value) -> bool {
+    match form {
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            let left = value.get("left").filter(|_| name == "." || name == "has");
+            left.is_some_and(|left| left.get("Var").is_none() && left.get(".").is_none()) || asks_of_others(value)
+        }),
+        Value::Array(elements) => elements.iter().any(asks_of_others),
+        _ => false,
     }
 }
 

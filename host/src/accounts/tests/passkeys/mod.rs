@@ -163,8 +163,8 @@ async fn a_password_asks_for_the_passkey_that_an_account_has() {
 async fn the_passkey_of_somebody_else_is_no_second_factor() {
     let owner = Owner::new().await;
     let mut other = Device::new();
-    let eve = owner.fixture.member("eve@example.org").await;
-    owner.fixture.add(&eve, &mut other).await.unwrap();
+    let mut eve = owner.fixture.member("eve@example.org").await;
+    owner.fixture.add(&mut eve, &mut other).await.unwrap();
     for claimed in [other.owner.clone(), owner.device.owner.clone()] {
         other.owner = claimed;
         let challenge = owner.challenge().await;
@@ -220,13 +220,17 @@ async fn what_makes_a_passkey_is_used_once_and_by_the_session_that_asked() {
 #[tokio::test]
 async fn an_account_has_each_passkey_once_and_only_so_many() {
     let mut owner = Owner::new().await;
-    let again = owner.fixture.add(&owner.identity, &mut owner.device).await;
+    let again = owner.fixture.add(&mut owner.identity, &mut owner.device).await;
     assert_eq!(again.err(), Some(Error::BadPasskey));
     for _ in 1..MAX_PASSKEYS {
-        let added = owner.fixture.add(&owner.identity, &mut Device::new()).await.unwrap();
+        let added = owner
+            .fixture
+            .add(&mut owner.identity, &mut Device::new())
+            .await
+            .unwrap();
         assert!(added.recovery_codes.is_none(), "those of the first one hold");
     }
-    let more = owner.fixture.add(&owner.identity, &mut Device::new()).await;
+    let more = owner.fixture.add(&mut owner.identity, &mut Device::new()).await;
     assert!(matches!(more.err(), Some(Error::Conflict(_))));
 }
 
@@ -303,8 +307,8 @@ async fn a_passkey_is_a_way_to_log_in_and_the_last_one_stays() {
     let LoggedIn::Session(login) = fixture.accounts.login_identity(&assertion, &client).await.unwrap() else {
         panic!("a second factor is asked for");
     };
-    let (ada, mut device) = (fixture.identity(&login).await.unwrap(), Device::new());
-    let passkey = fixture.add(&ada, &mut device).await.unwrap().passkey.id;
+    let (mut ada, mut device) = (fixture.identity(&login).await.unwrap(), Device::new());
+    let passkey = fixture.add(&mut ada, &mut device).await.unwrap().passkey.id;
     let linked = fixture.accounts.identities(ada.account.id).await.unwrap()[0].id;
     fixture.accounts.unlink_identity(&ada, linked, &client).await.unwrap();
     let removed = fixture.accounts.remove_passkey(&ada, passkey, &client).await;
@@ -334,8 +338,8 @@ async fn passkeys_go_with_a_reset_and_with_the_account() {
     );
 
     let login = owner.fixture.login(ADDRESS, PASSWORD).await.unwrap();
-    let identity = owner.fixture.identity(&login).await.unwrap();
-    owner.fixture.add(&identity, &mut Device::new()).await.unwrap();
+    let mut identity = owner.fixture.identity(&login).await.unwrap();
+    owner.fixture.add(&mut identity, &mut Device::new()).await.unwrap();
     accounts.ask_passkey_again(&identity).await.unwrap();
     let catalogue = Catalogue::load(Arc::clone(&accounts.engine), 0).await.unwrap();
     accounts.erase_own(&catalogue, &identity, &By::console()).await.unwrap();

@@ -20,10 +20,13 @@ pub(super) fn answer(given: &Value) -> PasskeyAnswer {
 }
 
 impl Fixture {
-    pub(super) async fn add(&self, identity: &Identity, device: &mut Device) -> Result<Added, Error> {
+    /// Adds a passkey of a device; the session has another token then.
+    pub(super) async fn add(&self, identity: &mut Identity, device: &mut Device) -> Result<Added, Error> {
         let options = self.accounts.passkey_options(identity).await?;
         let new = NewPasskey::read(Some("Laptop".to_owned()), &device.make(&options))?;
-        self.accounts.add_passkey(identity, &new, &Client::default()).await
+        let added = self.accounts.add_passkey(identity, &new, &Client::default()).await?;
+        *identity = self.identity(&added.login).await.unwrap();
+        Ok(added)
     }
 
     pub(super) async fn log_in_with(&self, device: &mut Device) -> Result<Login, Error> {
@@ -42,9 +45,9 @@ impl Fixture {
 impl Owner {
     pub(super) async fn new() -> Self {
         let fixture = Fixture::with(|config| config.attempts.per_account = 0);
-        let identity = fixture.member(ADDRESS).await;
+        let mut identity = fixture.member(ADDRESS).await;
         let mut device = Device::new();
-        let added = fixture.add(&identity, &mut device).await.unwrap();
+        let added = fixture.add(&mut identity, &mut device).await.unwrap();
         assert_eq!(added.recovery_codes.map(|codes| codes.len()), Some(10));
         Self {
             passkey: added.passkey.id,

@@ -97,6 +97,24 @@ pub(super) async fn session(
     Ok(response)
 }
 
+/// An answer to one whose session has another token from here on.
+pub(super) async fn renewed(
+    http: &Http,
+    request: &Request,
+    login: &Login,
+    mut answer: Value,
+) -> Result<Response<Body>, Problem> {
+    let carrier = Carrier::of(http, request)?;
+    if carrier == Carrier::Bearer {
+        answer["token"] = login.token.reveal().into();
+    }
+    let mut response = respond::value(request.format, &answer).await?;
+    if carrier == Carrier::Cookie {
+        response.headers_mut().insert(SET_COOKIE, session_cookie(http, login));
+    }
+    Ok(response)
+}
+
 /// The cookie of a session that begins.
 pub(super) fn session_cookie(http: &Http, login: &Login) -> HeaderValue {
     let seconds = login.session.ends_ms.saturating_sub(http.clock.now_ms()) / 1000;

@@ -6,7 +6,7 @@ use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Carrier, client, identity, parsed, recent, session};
+use super::{Carrier, client, identity, parsed, recent, renewed, session};
 use crate::accounts::{NewPasskey, Passkey, PasskeyAnswer};
 use crate::http::body::Body;
 use crate::http::problem::Problem;
@@ -65,7 +65,7 @@ async fn add(http: &Http, request: &Request, body: &mut Incoming) -> Result<Resp
     if let Some(codes) = added.recovery_codes {
         answer["recovery_codes"] = codes.into();
     }
-    let mut response = respond::value(request.format, &answer).await?;
+    let mut response = renewed(http, request, &added.login, answer).await?;
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }

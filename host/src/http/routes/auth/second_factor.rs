@@ -5,7 +5,7 @@ use hyper::{Method, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{client, recent};
+use super::{client, recent, renewed};
 use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::http::request::Request;
@@ -37,8 +37,9 @@ pub(in crate::http) async fn confirm(
 ) -> Result<Response<Body>, Problem> {
     let identity = recent(http, request).await?;
     let FirstCode { code } = call::form(http, request, body).await?;
-    let codes = http.accounts.confirm_totp(&identity, &code, &client(request)).await?;
-    respond::value(request.format, &json!({ "recovery_codes": codes })).await
+    let confirmed = http.accounts.confirm_totp(&identity, &code, &client(request)).await;
+    let (codes, login) = confirmed?;
+    renewed(http, request, &login, json!({ "recovery_codes": codes })).await
 }
 
 /// `POST /auth/recovery-codes`
