@@ -9,9 +9,12 @@
 //!
 //! One function instead of a pile of layers: it runs for each request, and costs a fraction of a microsecond.
 
+use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
 
 use futures_util::FutureExt;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, HeaderValue, REFERRER_POLICY,
@@ -129,9 +132,18 @@ fn panicked(request: &Request, panic: &(dyn std::any::Any + Send)) -> Problem {
     Problem::internal()
 }
 
-/// What failed on this side of the wire belongs into the log; refusals only where somebody looks for them. What is refused
-/// for want of room, or of something that the operator has not set, comes in such numbers that it would fill the log. Only
-/// the path is told: a query may hold the token of a link, or the code of a provider.
+/// How many refusals of what somebody may not do are told in a second at the level `info`, and at once: whoever makes more of
+/// them is not to fill the log.
+static TOLD: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
+    const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+    const AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+    RateLimiter::direct(Quota::per_second(PER_SECOND).allow_burst(AT_ONCE))
+});
+
+/// What failed on this side of the wire belongs into the log, and so does who was refused what they may not do (OWASP ASVS 5.0,
+/// 16.3.2); other refusals only where somebody looks for them. What is refused for want of room, or of something that the
+/// operator has not set, comes in such numbers that it would fill the log. Only the path is told: a query may hold the token of
+/// a link, or the code of a provider.
 fn log(request: &Request, problem: &Problem) {
     let (status, code, method, path) = (
         problem.status().as_u16(),
@@ -141,6 +153,9 @@ fn log(request: &Request, problem: &Problem) {
     );
     if problem.status().is_server_error() && !matches!(code, "overloaded" | "passkeys_unavailable") {
         tracing::warn!(target: "http", request = ?request.id, %method, path, status, code, "a request failed");
+    } else if matches!(problem.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && TOLD.check().is_ok() {
+        let peer = request.peer;
+        tracing::info!(target: "http", request = ?request.id, %peer, %method, path, status, code, "a request was refused");
     } else {
         tracing::debug!(target: "http", request = ?request.id, %method, path, status, code, "a request was refused");
     }

@@ -29,6 +29,8 @@ enum Rule {
     Recent(u16),
     /// The one whose it is; to others it does not exist.
     Own(u16),
+    /// The same, if they have proved of late who they are.
+    OwnRecent(u16),
     /// The operator and administrators.
     Operator(u16),
     /// Everybody who may present nothing, but nothing wrong.
@@ -52,9 +54,9 @@ impl Row {
             (Rule::Operator(_), _) => 403,
             // Neither has a session.
             (_, Program | Operator) => 403,
-            (Rule::Recent(_), Stale) => 403,
-            (Rule::Own(_), Other | Role | Administrator | Stale) => 404,
-            (Rule::Own(status) | Rule::Session(status) | Rule::Recent(status), _) => *status,
+            (Rule::Recent(_) | Rule::OwnRecent(_), Stale) => 403,
+            (Rule::Own(_) | Rule::OwnRecent(_), Other | Role | Administrator | Stale) => 404,
+            (Rule::Own(status) | Rule::OwnRecent(status) | Rule::Session(status) | Rule::Recent(status), _) => *status,
         }
     }
 }
@@ -214,8 +216,8 @@ pub(crate) static TABLE: &[Row] = &[
     ),
     api("POST", "/auth/reauthenticate/options", "{}", Session(503)),
     api("GET", "/auth/sessions", "", Session(200)),
-    api("DELETE", "/auth/sessions", "", Session(204)),
-    api("DELETE", "/auth/sessions/{session}", "", Own(204)),
+    api("DELETE", "/auth/sessions", "", Recent(204)),
+    api("DELETE", "/auth/sessions/{session}", "", OwnRecent(204)),
     api("GET", "/auth/activity", "", Session(200)),
     api("GET", "/auth/tokens", "", Session(200)),
     api("DELETE", "/auth/tokens/{token}", "", Own(204)),

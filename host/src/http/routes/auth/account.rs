@@ -99,6 +99,8 @@ pub(in crate::http) async fn sessions(http: &Http, request: &Request) -> Result<
     let identity = identity(http, request).await?;
     let (owner, current) = (identity.account.id, identity.session.id);
     if request.head.method == Method::DELETE {
+        // Whoever has come by a session is not to end those of the owner (OWASP ASVS 5.0, 7.5.2).
+        http.accounts.require_recent(&identity)?;
         http.accounts.end_sessions(owner, Some(current)).await?;
         return Ok(respond::no_content());
     }
@@ -108,7 +110,7 @@ pub(in crate::http) async fn sessions(http: &Http, request: &Request) -> Result<
 
 /// `DELETE /auth/sessions/{id}`
 pub(in crate::http) async fn end_session(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    let identity = identity(http, request).await?;
+    let identity = recent(http, request).await?;
     let session = parsed(id, "session")?;
     http.accounts.end_session(identity.account.id, session).await?;
     Ok(respond::no_content())
