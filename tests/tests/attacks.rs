@@ -1,9 +1,6 @@
 //! What attackers try against accounts.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
-use portcullis_tests::{ANOTHER_PASSWORD, Answer, CHEAP_HASHING, Client, Host, PASSWORD, Plugin, UNLIMITED_ATTEMPTS};
+use portcullis_tests::{ANOTHER_PASSWORD, Answer, CHEAP_HASHING, Host, PASSWORD, Plugin, UNLIMITED_ATTEMPTS};
 use serde_json::{Value, json};
 
 const ADA: &str = "ada@example.org";
@@ -223,92 +220,6 @@ fn a_new_device_is_told_of_and_its_session_ended_by_the_link() {
 }
 
 #[test]
-fn nothing_of_a_request_breaks_out_of_the_log_or_the_activity() {
-    let host = host();
-    host.account(ADA, &[]);
-    for agent in ["evil\tagent", "a\"},{\"act\":\"login", &"x".repeat(1_000)] {
-        let credentials = json!({ "email": ADA, "password": ANOTHER_PASSWORD });
-        let request = host.api().request("POST", "/auth/login").header("user-agent", agent);
-        request.json(&credentials).send().expect(401);
-    }
-    // A line break in a header is the end of the header, whatever follows.
-    let mut stream = TcpStream::connect(host.api().authority()).expect("the host listens");
-    let body = json!({ "email": ADA, "password": ANOTHER_PASSWORD }).to_string();
-    let head = format!(
-        "POST /auth/login HTTP/1.1\r\nHost: evil.example\r\nUser-Agent: a\nX-Injected: b\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).expect("the host reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the host answers");
-    assert!(
-        !answer.contains("evil.example") && !answer.contains("X-Injected"),
-        "{answer}"
-    );
-    let ada = host.member(ADA);
-    let activity = ada.get("/auth/activity").expect(200).json();
-    let agents = activity["items"]
-        .as_array()
-        .expect("items")
-        .iter()
-        .filter_map(|item| item["user_agent"].as_str());
-    for agent in agents {
-        assert!(agent.len() <= 200 && !agent.contains(char::is_control), "{agent:?}");
-    }
-    assert!(!host.log().contains("X-Injected"), "{}", host.log());
-}
-
-#[test]
-fn the_host_header_decides_nothing() {
-    let host = host();
-    host.account(ADA, &[]);
-    let mut stream = TcpStream::connect(host.api().authority()).expect("the host listens");
-    let body = json!({ "email": ADA }).to_string();
-    let head = format!(
-        "POST /auth/password/forgot HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: evil.example\r\n\
-         Forwarded: host=evil.example\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).expect("the host reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the host answers");
-    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
-    let mail = host.mail_to(ADA, 1);
-    assert!(!mail.text.contains("evil") && !mail.html.contains("evil"), "{mail:?}");
-    assert!(
-        mail.text
-            .contains(&format!("http://{}/account/reset?token=", host.api().authority())),
-        "{mail:?}"
-    );
-}
-
-#[test]
-fn nobody_gives_themselves_what_the_host_decides() {
-    let host = host();
-    let more = json!({ "email": ADA, "password": PASSWORD, "roles": ["admin"], "id": "1" });
-    host.post("/auth/register", &more).expect_problem(422, "invalid");
-    host.account(ADA, &[]);
-    host.account(EVE, &[]);
-    let (ada, eve) = (host.member(ADA), host.member(EVE));
-    let owner = ada.get("/auth/me").expect(200).json()["id"].clone();
-    for (name, value) in [
-        ("owner", owner),
-        ("id", json!("1")),
-        ("created_at", json!("2000-01-01T00:00:00Z")),
-    ] {
-        let mut product = json!({ "sku": "lamp", "name": "Lamp" });
-        product[name] = value;
-        eve.post("/api/products", &product).expect_problem(422, "invalid");
-    }
-    for path in ["/auth/password", "/auth/tokens", "/auth/reauthenticate"] {
-        let more = json!({ "new": ANOTHER_PASSWORD, "name": "a", "scopes": ["read"], "password": PASSWORD, "roles": ["admin"] });
-        eve.post(path, &more).expect_problem(422, "invalid");
-    }
-    assert_eq!(eve.get("/auth/me").expect(200).json()["roles"], json!([]));
-}
-
-#[test]
 fn nothing_but_a_whole_token_is_one() {
     let host = host();
     host.account(ADA, &[]);
@@ -339,62 +250,24 @@ fn nothing_but_a_whole_token_is_one() {
         let request = host.api().request("GET", "/auth/me").header("authorization", &header);
         request.send().expect_problem(401, "unauthenticated");
     }
-    // A cookie is a session's and nothing else's.
+    // A cookie is a session's and nothing else's, and the session is one that is there. The first of these has all that a
+    // token has, but for being somebody's.
+    let unknown = format!("pcs_{}", "A".repeat(token.len() - "pcs_".len()));
+    let api_token = json!({ "name": "a", "scopes": ["read"] });
+    let made = host.member(ADA).post("/auth/tokens", &api_token).expect(201).json();
     for cookie in [
-        "__Host-portcullis=",
-        "__Host-portcullis=pca_AAAA",
-        &format!("__Host-portcullis={}", host.token()),
+        &unknown,
+        "",
+        "pca_AAAA",
+        made["token"].as_str().expect("a token"),
+        &token[..token.len() - 1],
+        &host.token(),
     ] {
-        let status = with_cookie(&host, "GET", "/auth/me", cookie, &[("sec-fetch-site", "same-origin")]);
+        let cookie = format!("__Host-portcullis={cookie}");
+        let status = with_cookie(&host, "GET", "/auth/me", &cookie, &[("sec-fetch-site", "same-origin")]);
         assert_eq!(status, 401, "{cookie}");
     }
-}
-
-#[test]
-fn nobody_reaches_what_is_anothers() {
-    let host = host();
-    host.account(ADA, &[]);
-    host.account(EVE, &[]);
-    let (ada, eve) = (host.member(ADA), host.member(EVE));
-    let of = |client: &Client, path: &str| {
-        let items = client.get(path).expect(200).json()["items"].clone();
-        items[0]["id"].as_str().expect("an id").to_owned()
-    };
-    ada.post("/auth/tokens", &json!({ "name": "a", "scopes": ["write"] }))
-        .expect(201);
-    let lamp = ada
-        .post("/api/products", &json!({ "sku": "lamp", "name": "Lamp" }))
-        .expect(201)
-        .location();
-    for (method, path, status) in [
-        ("DELETE", format!("/auth/sessions/{}", of(&ada, "/auth/sessions")), 404),
-        ("DELETE", format!("/auth/tokens/{}", of(&ada, "/auth/tokens")), 404),
-        ("PUT", lamp.clone(), 403),
-        ("PATCH", lamp.clone(), 403),
-        ("DELETE", lamp.clone(), 403),
-    ] {
-        let request = eve.request(method, &path);
-        let body = json!({ "sku": "lamp", "name": "Mine" });
-        let request = match method {
-            "PUT" => request.json(&body),
-            "PATCH" => request.body("application/merge-patch+json", body.to_string()),
-            _ => request,
-        };
-        assert_eq!(request.send().status, status, "{method} {path}");
-    }
-    // A program has what its scopes name, and no account of its own.
-    let made = ada
-        .post("/auth/tokens", &json!({ "name": "b", "scopes": ["products:read"] }))
-        .expect(201)
-        .json();
-    let program = host.api().with_token(made["token"].as_str().expect("a token"));
-    program.get(&lamp).expect(200);
-    program.delete(&lamp).expect_problem(403, "forbidden");
-    let batch = json!({ "operations": [{ "method": "DELETE", "path": lamp }] });
-    program.post("/api/batch", &batch).expect_problem(403, "forbidden");
-    program.get("/auth/me").expect_problem(403, "forbidden");
-    program
-        .post("/auth/tokens", &json!({ "name": "c", "scopes": ["write"] }))
-        .expect_problem(403, "forbidden");
-    ada.get(&lamp).expect(200);
+    let real = format!("__Host-portcullis={token}");
+    let status = with_cookie(&host, "GET", "/auth/me", &real, &[("sec-fetch-site", "same-origin")]);
+    assert_eq!(status, 200, "nor is it the cookie that is refused");
 }

@@ -2,13 +2,14 @@
 
 mod contract {
     pub(crate) mod callers;
+    pub(crate) mod router;
     pub(crate) mod table;
 }
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use contract::callers::{Caller, World};
+use contract::router::{Paths, paths, without_comments};
 use contract::table::{Row, Surface, TABLE};
 use portcullis_tests::repository;
 
@@ -37,7 +38,6 @@ fn each_route_answers_each_kind_of_caller_as_the_table_says() {
 fn no_route_is_missing_from_the_table() {
     let world = World::begin();
     let routes = routes();
-    assert!(routes.len() > 45, "{routes:?}");
     let mut missing = Vec::new();
     for (surface, path) in routes {
         let answer = world.options(surface, &path);
@@ -57,43 +57,56 @@ fn no_route_is_missing_from_the_table() {
     assert!(missing.is_empty(), "not in the table:\n{}", missing.join("\n"));
 }
 
-/// The paths of the host's own router, read from its source: whatever is added there is found.
-fn routes() -> BTreeSet<(Surface, String)> {
+/// The paths of the host's own router.
+fn routes() -> Paths {
     let source = fs::read_to_string(repository().join("host/src/http/router.rs")).expect("the router is there");
-    let patterns = source
-        .split("match (surface, ")
-        .nth(1)
-        .expect("the router matches paths");
-    let patterns = patterns.split("_ => Err").next().expect("split gives a first part");
-    let mut found = BTreeSet::new();
-    for arm in patterns.split("=>") {
-        let Some((head, path)) = arm.rsplit_once("[") else {
-            continue;
-        };
-        let path: Vec<&str> = path
-            .split(']')
-            .next()
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
-            .collect();
-        if path.contains(&"..") {
-            continue;
+    paths(&without_comments(&source))
+}
+
+/// A router with these arms, and these routes.
+fn router(routes: &str, arms: &str) -> String {
+    let source = format!(
+        "enum Route<'p> {{ {routes} }}\nfn find() {{ match (surface, &segments[..length]) {{ {arms} _ => Err(no()), }} }}"
+    );
+    without_comments(&source)
+}
+
+#[test]
+fn each_pattern_of_the_router_is_read_as_the_paths_that_it_matches() {
+    let arms = r#"
+        (Surface::Api, ["a", "b"]) | (_, ["c"]) => Ok(Route::One),
+        // (Surface::Api, ["not", "one"]) => Ok(Route::No),
+        (Surface::Admin, ["d" | "e", id]) if !id.is_empty() => {
+            Ok(Route::Two { id })
         }
-        let segments = path.iter().map(|segment| match segment.strip_prefix('"') {
-            Some(literal) => literal.trim_end_matches('"').to_owned(),
-            None => format!("{{{segment}}}"),
-        });
-        let path = format!("/{}", segments.collect::<Vec<_>>().join("/"));
-        let head = head.rsplit('(').next().unwrap_or_default();
-        match head.trim().trim_end_matches(',').trim() {
-            "Surface::Api" => drop(found.insert((Surface::Api, path))),
-            "Surface::Admin" => drop(found.insert((Surface::Admin, path))),
-            "_" => found.extend([(Surface::Api, path.clone()), (Surface::Admin, path)]),
-            other => panic!("{other} is no listener"),
-        }
+        (Surface::Api, ["kept" | "for", ..]) => Err(later()),
+    "#;
+    let found = paths(&router("One, Two { id: &'p str },", arms));
+    let expected = [
+        (Surface::Api, "/a/b"),
+        (Surface::Api, "/c"),
+        (Surface::Admin, "/c"),
+        (Surface::Admin, "/d/{id}"),
+        (Surface::Admin, "/e/{id}"),
+    ];
+    assert_eq!(found, expected.map(|(surface, path)| (surface, path.to_owned())).into());
+}
+
+#[test]
+fn what_can_not_be_read_of_the_router_is_not_left_out() {
+    for (routes, arms) in [
+        ("One", r#"(Surface::Api, ["a", ..]) => Ok(Route::One),"#),
+        ("One", r#"(Surface::Api, ["a", rest @ ..]) => Ok(Route::One),"#),
+        ("One", r#"(Surface::Api, path) => Ok(Route::One),"#),
+        ("One", r#"(Surface::Other, ["a"]) => Ok(Route::One),"#),
+        ("One", r#"(Surface::Api, ["a"]) => elsewhere(),"#),
+        ("One", r#"_ => Ok(Route::One),"#),
+        ("One, Two", r#"(Surface::Api, ["a"]) => Ok(Route::One),"#),
+    ] {
+        let source = router(routes, arms);
+        let read = std::panic::catch_unwind(|| paths(&source));
+        assert!(read.is_err(), "{arms} is read as {read:?}");
     }
-    found
 }
 
 /// A path with what is filled in left out: `/api/{resource}` and `/api/products` are one route.

@@ -1,5 +1,6 @@
 //! Erasing an account: what it owned goes with it, a kill in the middle notwithstanding, and a receipt proves it.
 
+use std::io::Read as _;
 use std::thread;
 use std::time::Duration;
 
@@ -212,6 +213,61 @@ fn an_account_takes_its_data_with_it_as_an_archive() {
         .collect();
     skus.sort_unstable();
     assert_eq!(skus, ["ada0", "ada1"]);
+}
+
+#[test]
+fn an_archive_holds_nothing_of_another_account_and_nothing_that_is_hidden() {
+    let schema = json!({ "type": "object", "properties": {
+        "password": { "type": "string", "writeOnly": true },
+        "maker": { "type": "object", "properties": { "key": { "type": "string", "writeOnly": true } } }
+    } });
+    // Whatever everybody may see: what is not one's own is not taken along.
+    let access = r#"{ list = "anyone", read = "anyone", create = "member", update = "member", delete = "owner" }"#;
+    let plugin = Plugin::named("hooked").allowing(access).with_schema(&schema);
+    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}");
+    let host = Host::init().with_plugin(&plugin).with_config(&config).start();
+    let mut ids = Vec::new();
+    for name in ["ada", "eve"] {
+        let email = format!("{name}@example.org");
+        ids.push(host.account(&email, &[]));
+        let client = host.member(&email);
+        let body =
+            json!({ "title": format!("of-{name}"), "password": "hidden-1", "maker": { "key": "hidden-2", "rank": 7 } });
+        client.post("/api/hooked", &body).expect(201);
+        let token = json!({ "name": format!("token-of-{name}"), "scopes": ["read"] });
+        client.post("/auth/tokens", &token).expect(201);
+        let request = host.api().request("POST", "/auth/login").header("user-agent", &email);
+        let wrong = json!({ "email": email, "password": "not the password" });
+        request.json(&wrong).send().expect(401);
+    }
+    let answer = host.member(ADA).get("/auth/me/export").expect(200);
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&answer.body)).expect("a ZIP archive");
+    let mut all = String::new();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index).expect("a file");
+        file.read_to_string(&mut all).expect("a file is text");
+    }
+    for own in [
+        ids[0].as_str(),
+        ADA,
+        "of-ada",
+        "token-of-ada",
+        "\"rank\":7",
+        "\"user_agent\":\"ada@example.org\"",
+    ] {
+        assert!(all.contains(own), "{own} is not in\n{all}");
+    }
+    for other in [
+        ids[1].as_str(),
+        "eve@example.org",
+        "of-eve",
+        "hidden-1",
+        "hidden-2",
+        "\"password\":",
+        "\"key\":",
+    ] {
+        assert!(!all.contains(other), "{other} is in\n{all}");
+    }
 }
 
 #[test]

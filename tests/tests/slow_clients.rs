@@ -38,6 +38,59 @@ fn a_connection_that_is_idle_after_a_request_is_closed() {
 }
 
 #[test]
+fn a_body_that_does_not_arrive_in_time_is_408_however_it_trickles() {
+    let config = "[server]\nbody_timeout_ms = 1000\n";
+    let host = Host::init().with_config(config).start();
+    let begun = Instant::now();
+    let ways = [
+        ("content-length: 100000", "{"),
+        ("transfer-encoding: chunked", "1\r\n{\r\n"),
+    ];
+    thread::scope(|scope| {
+        for (framing, piece) in ways {
+            for pieces in [0, usize::MAX] {
+                let host = &host;
+                scope.spawn(move || {
+                    let answer = answer_to_body(host, framing, piece, pieces);
+                    // Nor was it closed because it was idle: that takes longer than `LONG`.
+                    assert!(answer.starts_with("HTTP/1.1 408 "), "{framing}: {answer}");
+                    assert!(answer.contains("\"code\":\"body_timeout\""), "{framing}: {answer}");
+                    assert!(begun.elapsed() >= Duration::from_secs(1), "it had a second");
+                });
+            }
+        }
+    });
+    // One that arrives is judged.
+    let wrong = json!({ "email": "ada@example.org", "password": "not the password" });
+    host.post("/auth/login", &wrong).expect_problem(401, "bad_credentials");
+}
+
+/// What the host answers to a body of up to so many pieces, one every now and then, until it closes the connection.
+fn answer_to_body(host: &Host, framing: &str, piece: &str, pieces: usize) -> String {
+    let mut connection = connect(host);
+    let head = format!("POST /auth/login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{framing}\r\n\r\n");
+    connection.write_all(head.as_bytes()).expect("the host reads");
+    let begun = Instant::now();
+    let mut reader = connection.try_clone().expect("a socket has two ends");
+    let read = thread::spawn(move || {
+        let mut answer = Vec::new();
+        // A reset behind the answer is an end, too.
+        let _ = reader.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    });
+    for _ in 0..pieces {
+        if read.is_finished() {
+            break;
+        }
+        assert!(begun.elapsed() < LONG, "a body that trickles keeps the connection");
+        // Fails once the host has closed it.
+        let _ = connection.write_all(piece.as_bytes());
+        thread::sleep(Duration::from_millis(50));
+    }
+    read.join().expect("the reader does not panic")
+}
+
+#[test]
 fn a_client_of_http_2_that_takes_nothing_and_pings_is_closed() {
     let host = impatient();
     let mut connection = connect(&host);

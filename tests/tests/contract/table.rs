@@ -91,7 +91,7 @@ const fn everywhere(surface: Surface, path: &'static str) -> Row {
     }
 }
 
-use Rule::{Anyone, Each, Own, Public, Recent, Session};
+use Rule::{Anyone, Each, Own, OwnRecent, Public, Recent, Session};
 
 /// What a browser answers with a passkey, but nothing is signed.
 const PASSKEY_ANSWER: &str = r#"{"challenge": "pck_none", "credential": {"type": "public-key", "id": "AA", "rawId": "AA",

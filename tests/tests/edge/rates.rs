@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use portcullis_tests::{Answer, CHEAP_HASHING, Host, Plugin};
 use serde_json::json;
@@ -123,6 +124,30 @@ fn a_network_has_only_so_many_connections() {
     let host = with_server(&format!("connections_per_address = 3\n{TRUSTING}")).start();
     let mut open: Vec<_> = (0..10).map(|_| connect(host.api())).collect();
     open.iter_mut().for_each(ask_for_health);
+}
+
+#[test]
+fn a_listener_has_only_so_many_connections_and_a_further_one_waits() {
+    let host = with_server("connections = 2\n").start();
+    let (mut first, mut second) = (connect(host.api()), connect(host.api()));
+    ask_for_health(&mut first);
+    // It is refused by nobody, and served by nobody.
+    let mut third = connect(host.api());
+    third.write_all(HEALTH.as_bytes()).expect("the system reads");
+    let is_served = |connection: &TcpStream, within_ms: u64| {
+        let within = Some(Duration::from_millis(within_ms));
+        connection.set_read_timeout(within).expect("a timeout can be set");
+        connection.peek(&mut [0]).is_ok()
+    };
+    assert!(!is_served(&third, 500), "it has a place beside the two");
+    ask_for_health(&mut second);
+    // The other listener has places of its own.
+    host.admin().get("/readyz").expect(200);
+    drop(first);
+    assert!(is_served(&third, 60_000), "a place is free, and nobody gets it");
+    let mut answer = [0; 12];
+    third.read_exact(&mut answer).expect("the host answers");
+    assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
 fn ask_for_health(connection: &mut TcpStream) {

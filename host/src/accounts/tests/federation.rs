@@ -121,6 +121,21 @@ async fn an_identity_is_linked_to_one_account_through_a_session_that_is_still_th
 }
 
 #[tokio::test]
+async fn nobody_unlinks_the_identity_of_another() {
+    let fixture = fixture(Registration::Closed);
+    let (ada, eve) = (
+        fixture.member("ada@example.org").await,
+        fixture.member("eve@example.org").await,
+    );
+    fixture.link(&ada, &assertion("7", "")).await.unwrap();
+    fixture.link(&eve, &assertion("8", "")).await.unwrap();
+    let id = fixture.accounts.identities(ada.account.id).await.unwrap()[0].id;
+    assert_eq!(fixture.unlink(&eve, id).await, Err(Error::NotFound));
+    assert_eq!(fixture.sign_in(&assertion("7", "")).await.unwrap().account, ada.account);
+    fixture.unlink(&ada, id).await.unwrap();
+}
+
+#[tokio::test]
 async fn linking_and_unlinking_need_a_recent_proof() {
     let fixture = fixture(Registration::Open);
     let ada = fixture.member("ada@example.org").await;

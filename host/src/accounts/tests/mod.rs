@@ -1,9 +1,13 @@
 //! Accounts over a real store: what makes somebody known, and what ends that.
 
+mod activity;
+mod at_once;
 mod erase;
 mod federation;
 mod held_back;
+mod links;
 mod passkeys;
+mod rehashing;
 mod required;
 mod second_factor;
 mod sessions;
@@ -11,6 +15,7 @@ mod tokens;
 
 use super::*;
 use crate::storage::clock::ManualClock;
+use crate::storage::outbox::Outbox;
 use crate::storage::{keyspace, memory};
 
 const PASSWORD: &str = "plover quartz ninety lamp";
@@ -75,6 +80,15 @@ impl Fixture {
         self.account(address).await;
         let login = self.login(address, PASSWORD).await.unwrap();
         self.identity(&login).await.unwrap()
+    }
+
+    /// The token of the link in the newest mail of a kind.
+    async fn newest_link(&self, about: &str) -> String {
+        let outbox = Outbox::of(Arc::clone(&self.accounts.engine));
+        let mails = outbox.list(false, 100).await.unwrap();
+        let mail = mails.iter().rev().find(|mail| mail.payload["about"] == about).unwrap();
+        let path = mail.payload["link"]["path"].as_str().unwrap();
+        path.split_once("?token=").unwrap().1.to_owned()
     }
 
     async fn identity(&self, login: &Login) -> Option<Identity> {

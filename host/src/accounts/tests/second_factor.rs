@@ -21,7 +21,7 @@ pub(super) fn code(secret: &str, at_ms: u64) -> String {
 pub(super) struct Guarded {
     pub(super) fixture: Fixture,
     secret: String,
-    recovery: Vec<String>,
+    pub(super) recovery: Vec<String>,
     pub(super) identity: Identity,
 }
 
@@ -70,7 +70,7 @@ impl Guarded {
         }
     }
 
-    async fn challenge(&self) -> Challenge {
+    pub(super) async fn challenge(&self) -> Challenge {
         let passed = self.fixture.accounts.login(ADDRESS, PASSWORD, &Client::default()).await;
         match passed.unwrap() {
             LoggedIn::SecondFactor(challenge) => challenge,
@@ -78,7 +78,7 @@ impl Guarded {
         }
     }
 
-    async fn answer(&self, challenge: &Challenge, method: Method, text: &str) -> Result<Login, Error> {
+    pub(super) async fn answer(&self, challenge: &Challenge, method: Method, text: &str) -> Result<Login, Error> {
         let token = challenge.token.reveal();
         self.fixture
             .accounts

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::manifest::Action;
-use crate::storage::outbox::Outbox;
 
 const ADDRESS: &str = "ada@example.org";
 
@@ -245,7 +244,7 @@ async fn what_takes_an_account_back_ends_its_tokens_for_programs_too() {
             "all sessions ended" => accounts.end_sessions_of(account, &By::console()).await.unwrap(),
             _ => {
                 accounts.forgot(ADDRESS).await.unwrap();
-                let link = newest_link(&fixture, "reset").await;
+                let link = fixture.newest_link("reset").await;
                 accounts.reset(&link, PASSWORD, &client).await.unwrap();
             }
         }
@@ -253,15 +252,6 @@ async fn what_takes_an_account_back_ends_its_tokens_for_programs_too() {
         let login = fixture.login(ADDRESS, PASSWORD).await.unwrap();
         identity = fixture.identity(&login).await.unwrap();
     }
-}
-
-/// The token of the link in the newest mail of a kind.
-async fn newest_link(fixture: &Fixture, about: &str) -> String {
-    let outbox = Outbox::of(Arc::clone(&fixture.accounts.engine));
-    let mails = outbox.list(false, 100).await.unwrap();
-    let mail = mails.iter().rev().find(|mail| mail.payload["about"] == about).unwrap();
-    let path = mail.payload["link"]["path"].as_str().unwrap();
-    path.split_once("?token=").unwrap().1.to_owned()
 }
 
 #[tokio::test]

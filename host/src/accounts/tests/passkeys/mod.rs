@@ -294,6 +294,18 @@ async fn a_passkey_that_is_removed_is_asked_for_no_more_and_its_owner_is_told() 
 }
 
 #[tokio::test]
+async fn nobody_removes_the_passkey_of_another() {
+    let mut owner = Owner::new().await;
+    let eve = owner.fixture.member("eve@example.org").await;
+    owner.fixture.add(&eve, &mut Device::new()).await.unwrap();
+    let ada = std::mem::replace(&mut owner.identity, eve);
+    assert_eq!(owner.remove().await, Err(Error::NotFound));
+    assert!(owner.fixture.log_in_with(&mut owner.device).await.is_ok());
+    owner.identity = ada;
+    owner.remove().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_passkey_is_a_way_to_log_in_and_the_last_one_stays() {
     let fixture = Fixture::with(|config| config.registration = config::Registration::Open);
     let assertion = Assertion {

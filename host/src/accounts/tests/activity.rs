@@ -1,0 +1,91 @@
+//! What an owner reads of their account: each change of how they are known, from where it came, and nothing of another.
+
+use super::*;
+
+const ADDRESS: &str = "ada@example.org";
+
+/// Where all that is tested here comes from.
+fn client() -> Client {
+    Client {
+        address: Some([198, 51, 100, 7].into()),
+        agent: Some("Browser/7".to_owned()),
+    }
+}
+
+impl Fixture {
+    /// The newest event of an account, which was caused just now and from [`client`].
+    async fn told(&self, account: Uuid) -> String {
+        let event = self.accounts.activity(account, None, 1).await.unwrap().remove(0);
+        assert_eq!((event.at_ms, event.is_success), (self.clock.now_ms(), true));
+        assert_eq!(event.client, client());
+        // As it is stored and shown.
+        serde_json::to_value(event.act).unwrap().as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn tokens_identities_and_a_reset_are_in_the_activity_of_the_one_account() {
+    let fixture = Fixture::new();
+    let (eve, ada) = (
+        fixture.account("eve@example.org").await.id,
+        fixture.member(ADDRESS).await,
+    );
+    let (accounts, account, from) = (&fixture.accounts, ada.account.id, client());
+    let count = async || accounts.activity(account, None, 100).await.unwrap().len();
+    assert_eq!(count().await, 1, "the login");
+
+    let new = NewToken {
+        name: "backup".to_owned(),
+        scopes: vec!["read".to_owned()],
+        days: 30,
+    };
+    let (made, _) = accounts.make_token(&ada, &new, &from).await.unwrap();
+    assert_eq!(fixture.told(account).await, "token_made");
+    accounts.end_token(account, made.id, &from).await.unwrap();
+    assert_eq!(fixture.told(account).await, "token_ended");
+
+    let assertion = Assertion {
+        provider: "example".to_owned(),
+        issuer: "https://accounts.example.org".to_owned(),
+        subject: "7".to_owned(),
+        verified_address: None,
+        name: None,
+    };
+    accounts.link_identity(&ada.acting(), &assertion, &from).await.unwrap();
+    assert_eq!(fixture.told(account).await, "identity_linked");
+    let linked = accounts.identities(account).await.unwrap()[0].id;
+    accounts.unlink_identity(&ada, linked, &from).await.unwrap();
+    assert_eq!(fixture.told(account).await, "identity_unlinked");
+
+    accounts.forgot(ADDRESS).await.unwrap();
+    let link = fixture.newest_link("reset").await;
+    assert_eq!(count().await, 5, "that somebody asked for a link changes nothing");
+    accounts.reset(&link, ANOTHER, &from).await.unwrap();
+    assert_eq!(fixture.told(account).await, "password_reset");
+    assert_eq!(count().await, 6);
+    assert_eq!(accounts.activity(eve, None, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_no_change() {
+    let fixture = Fixture::new();
+    let ada = fixture.member(ADDRESS).await;
+    let (accounts, account, from) = (&fixture.accounts, ada.account.id, client());
+    let new = NewToken {
+        name: "backup".to_owned(),
+        scopes: Vec::new(),
+        days: 30,
+    };
+    accounts.make_token(&ada, &new, &from).await.unwrap_err();
+    accounts.end_token(account, Uuid::nil(), &from).await.unwrap_err();
+    accounts.unlink_identity(&ada, Uuid::nil(), &from).await.unwrap_err();
+    accounts.reset("pcl_none", ANOTHER, &from).await.unwrap_err();
+    let acts: Vec<Act> = accounts
+        .activity(account, None, 10)
+        .await
+        .unwrap()
+        .iter()
+        .map(|event| event.act)
+        .collect();
+    assert_eq!(acts, [Act::Login]);
+}

@@ -1,0 +1,82 @@
+//! How long the links in mails do what they are for: to the millisecond, and not a moment longer.
+
+use super::*;
+use crate::config::Registration;
+
+const ADDRESS: &str = "ada@example.org";
+
+fn fixture() -> Fixture {
+    Fixture::with(|config| config.registration = Registration::Open)
+}
+
+/// The moment before and the moment at which a time is over, and whether a link is good then.
+fn around(lasts_ms: u64) -> [(u64, bool); 2] {
+    [(lasts_ms - 1, true), (lasts_ms, false)]
+}
+
+/// What is done with a link and what its page says, which agree.
+async fn judged(fixture: &Fixture, link: (LinkFor, &str), done: impl Future<Output = Result<(), Error>>) -> bool {
+    let checked = fixture.accounts.check_link(link.0, link.1).await;
+    let done = done.await;
+    assert_eq!(checked, done);
+    assert!(matches!(done, Ok(()) | Err(Error::LinkSpent)), "{done:?}");
+    done.is_ok()
+}
+
+#[tokio::test]
+async fn a_link_that_resets_a_password_is_good_for_half_an_hour() {
+    for (age_ms, is_good) in around(30 * MINUTE_MS) {
+        let fixture = fixture();
+        fixture.account(ADDRESS).await;
+        fixture.accounts.forgot(ADDRESS).await.unwrap();
+        let link = fixture.newest_link("reset").await;
+        fixture.clock.advance(age_ms);
+        let client = Client::default();
+        let reset = fixture.accounts.reset(&link, ANOTHER, &client);
+        assert_eq!(judged(&fixture, (LinkFor::Resetting, &link), reset).await, is_good);
+        assert_eq!(fixture.login(ADDRESS, ANOTHER).await.is_ok(), is_good);
+        assert_eq!(fixture.login(ADDRESS, PASSWORD).await.is_ok(), !is_good);
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_confirms_an_address_is_good_for_a_day() {
+    for (age_ms, is_good) in around(DAY_MS) {
+        let fixture = fixture();
+        fixture.accounts.register(ADDRESS, PASSWORD, None).await.unwrap();
+        let link = fixture.newest_link("confirm").await;
+        fixture.clock.advance(age_ms);
+        let client = Client::default();
+        let confirm = async { fixture.accounts.confirm(&link, PASSWORD, &client).await.map(drop) };
+        assert_eq!(judged(&fixture, (LinkFor::Confirming, &link), confirm).await, is_good);
+        assert_eq!(fixture.login(ADDRESS, PASSWORD).await.is_ok(), is_good);
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_ends_a_session_is_good_for_a_week() {
+    for (age_ms, is_good) in around(7 * DAY_MS) {
+        let fixture = fixture();
+        fixture.account(ADDRESS).await;
+        fixture.login(ADDRESS, PASSWORD).await.unwrap();
+        let elsewhere = Client {
+            address: Some([198, 51, 100, 1].into()),
+            agent: Some("Thief/1".to_owned()),
+        };
+        let LoggedIn::Session(thief) = fixture.accounts.login(ADDRESS, PASSWORD, &elsewhere).await.unwrap() else {
+            panic!("a second factor is asked for");
+        };
+        let link = fixture.newest_link("new-login").await;
+        // The session is used, so that it is still there to be ended.
+        let uses = 2 * age_ms / DAY_MS;
+        for _ in 0..uses {
+            fixture.clock.advance(DAY_MS / 2);
+            assert!(fixture.identity(&thief).await.is_some());
+        }
+        fixture.clock.advance(age_ms - uses * DAY_MS / 2);
+        let client = Client::default();
+        let end = fixture.accounts.end_by_link(&link, &client);
+        assert_eq!(judged(&fixture, (LinkFor::Ending, &link), end).await, is_good);
+        assert_eq!(fixture.identity(&thief).await.is_none(), is_good);
+    }
+}

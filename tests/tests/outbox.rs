@@ -1,0 +1,169 @@
+//! The outbox of a running host: what a mail server refuses for good waits for the operator, who has it tried again or drops it.
+
+mod outbox {
+    pub(crate) mod server;
+}
+
+use std::process::Output;
+
+use outbox::server::Server;
+use portcullis_tests::{CHEAP_HASHING, Host, PASSWORD};
+use serde_json::{Value, json};
+
+const ADA: &str = "ada@example.org";
+/// An id that no dead letter has.
+const NOTHING: &str = "01890000-0000-7000-8000-000000000000";
+
+fn host(server: &Server) -> Host {
+    let config = format!("{CHEAP_HASHING}{}", server.config());
+    Host::init().with_config(&config).start()
+}
+
+/// What the admin API lists of one state.
+fn listed(host: &Host, state: &str) -> Vec<Value> {
+    let path = format!("/admin/api/outbox?state={state}");
+    let list = host.admin().get(&path).expect(200).json();
+    list["items"].as_array().expect("items").clone()
+}
+
+/// The only dead letter, once there is one: the mail that confirms a registration.
+fn dead_letter(host: &Host, email: &str) -> Value {
+    let new = json!({ "email": email, "password": PASSWORD });
+    host.post("/auth/register", &new).expect(201);
+    host.wait_until("the mail to be refused", || listed(host, "dead").len() == 1);
+    listed(host, "dead").remove(0)
+}
+
+fn id(letter: &Value) -> &str {
+    letter["id"].as_str().expect("an id")
+}
+
+#[track_caller]
+fn stdout(done: &Output) -> String {
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+/// `portcullis outbox ARGUMENTS`
+fn command(host: &Host, arguments: &[&str]) -> Output {
+    host.to_admin(&[&["outbox"], arguments].concat())
+}
+
+#[test]
+fn a_mail_that_is_refused_for_good_is_a_dead_letter_and_is_delivered_once_it_is_tried_again() {
+    let server = Server::refusing();
+    let host = host(&server);
+    let letter = dead_letter(&host, ADA);
+    assert_eq!(
+        (&letter["target"], &letter["key"], &letter["attempts"]),
+        (&json!("mail"), &json!(ADA), &json!(1))
+    );
+    assert!(
+        letter["reason"].as_str().is_some_and(|reason| reason.contains("550")),
+        "{letter}"
+    );
+    let mut members: Vec<&String> = letter.as_object().expect("an object").keys().collect();
+    members.sort();
+    let shown = [
+        "attempts",
+        "created_at",
+        "id",
+        "key",
+        "next_attempt_at",
+        "reason",
+        "target",
+    ];
+    assert_eq!(members, shown, "nothing of what is in the mail");
+    assert_eq!(listed(&host, "waiting"), [] as [Value; 0]);
+
+    let told = stdout(&command(&host, &["list", "--dead"]));
+    assert!(
+        told.contains(id(&letter)) && told.contains(ADA) && told.contains("550"),
+        "{told}"
+    );
+    let told_as_json = stdout(&command(&host, &["list", "--dead", "-o", "json"]));
+    let told_as_json: Value = serde_json::from_str(&told_as_json).expect("JSON");
+    assert_eq!(told_as_json, json!({ "items": [letter] }));
+    assert_eq!(stdout(&command(&host, &["list"])).trim(), "nothing");
+
+    server.answer(250);
+    assert_eq!(stdout(&command(&host, &["retry", id(&letter)])).trim(), "tried again");
+    let mail = server.mail();
+    let link = mail.split_once("?token=").expect("a link is in the mail").1;
+    let token = link.split_whitespace().next().expect("a token is in the link");
+    assert!(
+        !told.contains(token) && !letter.to_string().contains(token),
+        "whoever reads the list confirms the address"
+    );
+    let confirmed = json!({ "token": token, "password": PASSWORD });
+    host.post("/auth/email/verify", &confirmed).expect(200);
+    host.wait_until("nothing to be left", || {
+        listed(&host, "waiting").is_empty() && listed(&host, "dead").is_empty()
+    });
+    assert!(server.has_no_more(), "it is delivered once");
+}
+
+#[test]
+fn a_dead_letter_that_is_tried_again_waits_like_a_new_one_while_the_server_has_trouble() {
+    let server = Server::refusing();
+    let host = host(&server);
+    let letter = dead_letter(&host, ADA);
+    server.answer(451);
+    let retry = format!("/admin/api/outbox/{}/retry", id(&letter));
+    host.admin().post(&retry, &json!({})).expect(204);
+    assert_eq!(listed(&host, "dead"), [] as [Value; 0]);
+    // It is one attempt, and not two: it is tried as often as a new one.
+    host.wait_until("it to be tried", || {
+        listed(&host, "waiting").iter().any(|waiting| waiting["attempts"] == 1)
+    });
+    let waiting = listed(&host, "waiting").remove(0);
+    assert_eq!(waiting["id"], letter["id"]);
+    assert!(
+        waiting["reason"].as_str().is_some_and(|reason| reason.contains("451")),
+        "{waiting}"
+    );
+    // What waits is no dead letter.
+    host.admin().post(&retry, &json!({})).expect_problem(404, "not_found");
+    let drop = format!("/admin/api/outbox/{}", id(&letter));
+    host.admin().delete(&drop).expect_problem(404, "not_found");
+    assert!(stdout(&command(&host, &["list"])).contains(id(&letter)));
+    server.answer(250);
+    assert!(server.mail().contains(ADA));
+}
+
+#[test]
+fn a_dead_letter_that_is_dropped_is_gone_and_there_is_nothing_to_retry() {
+    let server = Server::refusing();
+    let host = host(&server);
+    let first = dead_letter(&host, ADA);
+    assert_eq!(stdout(&command(&host, &["drop", id(&first)])).trim(), "dropped");
+    assert_eq!(listed(&host, "dead"), [] as [Value; 0]);
+    let second = dead_letter(&host, "eve@example.org");
+    host.admin()
+        .delete(&format!("/admin/api/outbox/{}", id(&second)))
+        .expect(204);
+    assert_eq!(stdout(&command(&host, &["list", "--dead"])).trim(), "nothing");
+
+    for gone in [id(&first), id(&second), NOTHING] {
+        for act in ["retry", "drop"] {
+            let done = command(&host, &[act, gone]);
+            assert_eq!(done.status.code(), Some(1), "{act} {gone}: {done:?}");
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert!(said.contains("there is no such dead letter"), "{said}");
+        }
+        let path = format!("/admin/api/outbox/{gone}");
+        host.admin()
+            .post(&format!("{path}/retry"), &json!({}))
+            .expect_problem(404, "not_found");
+        host.admin().delete(&path).expect_problem(404, "not_found");
+    }
+    host.admin()
+        .delete("/admin/api/outbox/not-an-id")
+        .expect_problem(404, "not_found");
+    server.answer(250);
+    // Mails to one address are sent one after the other: were the first still there, it would come first.
+    let again = json!({ "email": ADA, "password": PASSWORD, "name": "Second" });
+    host.post("/auth/register", &again).expect(201);
+    assert!(server.mail().contains("Hello Second"));
+    assert!(server.has_no_more());
+}

@@ -1,0 +1,85 @@
+//! A mail server that says of each mail what the test wants it to say.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A mail server on a free port of this machine, which is where mail may go unencrypted.
+pub(crate) struct Server {
+    address: SocketAddr,
+    /// What it answers to whom a mail is for.
+    reply: Arc<AtomicU16>,
+    mails: mpsc::Receiver<String>,
+}
+
+impl Server {
+    /// One that refuses everybody for good.
+    pub(crate) fn refusing() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("a listener has an address");
+        let reply = Arc::new(AtomicU16::new(550));
+        let (taken, mails) = mpsc::channel();
+        let replies = Arc::clone(&reply);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (reply, taken) = (Arc::clone(&replies), taken.clone());
+                // A client that goes away in the middle has no mail delivered, which is all there is to it.
+                thread::spawn(move || serve(&stream, &reply, &taken));
+            }
+        });
+        Self { address, reply, mails }
+    }
+
+    /// From here on, whoever a mail is for is answered with this code.
+    pub(crate) fn answer(&self, code: u16) {
+        self.reply.store(code, Ordering::SeqCst);
+    }
+
+    /// The section of `portcullis.toml`.
+    pub(crate) fn config(&self) -> String {
+        format!("[mail]\nserver = \"smtp://{}\"\n", self.address)
+    }
+
+    /// The next mail that was taken, without the breaks that quoted-printable puts into its lines.
+    #[track_caller]
+    pub(crate) fn mail(&self) -> String {
+        let mail = self.mails.recv_timeout(PATIENCE).expect("a mail arrives");
+        mail.replace("=\r\n", "").replace("=3D", "=")
+    }
+
+    /// Whether no mail was taken but those that `mail` has given out.
+    pub(crate) fn has_no_more(&self) -> bool {
+        self.mails.try_recv().is_err()
+    }
+}
+
+/// One connection: as much of RFC 5321 as it takes to get a mail.
+fn serve(mut stream: &TcpStream, reply: &AtomicU16, taken: &mpsc::Sender<String>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream);
+    stream.write_all(b"220 mail.test\r\n")?;
+    let mut line = String::new();
+    while lines.read_line(&mut line)? > 0 {
+        let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
+        let code = match verb.as_str() {
+            "RCPT" => reply.load(Ordering::SeqCst),
+            "QUIT" => 221,
+            "DATA" => 354,
+            _ => 250,
+        };
+        write!(stream, "{code} as the test wants\r\n")?;
+        if verb == "DATA" {
+            let mut mail = String::new();
+            while !mail.ends_with("\r\n.\r\n") && lines.read_line(&mut mail)? > 0 {}
+            // The test may have ended.
+            let _ = taken.send(mail);
+            stream.write_all(b"250 taken\r\n")?;
+        }
+        line.clear();
+    }
+    Ok(())
+}
