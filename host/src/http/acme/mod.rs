@@ -3,6 +3,8 @@
 
 mod certificate;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::fs::DirBuilder;
 use std::io;
@@ -59,7 +61,8 @@ pub struct Acme {
 }
 
 impl Acme {
-    /// Begins with the certificate that there is from before, or with one that nobody trusts until there is another.
+    /// Begins with the certificate that there is from before, or with one that nobody trusts until there is another. One that
+    /// can't be used is as if there was none.
     pub fn prepare(config: &config::Acme, folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, AcmeError> {
         let about = |error| AcmeError::Folder {
             folder: folder.to_owned(),
@@ -126,6 +129,7 @@ impl Acme {
         due_ms.is_none_or(|due_ms| due_ms <= self.clock.now_ms())
     }
 
+    /// Gets a certificate. What was there before stays, in memory and in the file, where it fails.
     async fn renew(&self) -> Result<(), Refused> {
         let got = order::certificate(self).await;
         self.certificates.forget_challenges();

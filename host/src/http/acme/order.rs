@@ -36,13 +36,15 @@ pub(super) enum Refused {
     Unconvinced(String),
     #[error("a certificate of the host's own: {0}")]
     Own(#[from] rcgen::Error),
+    #[error("what the authority has sent is not used: {0}")]
+    Unfit(String),
     #[error("it can't be kept: {0}")]
     Kept(io::Error),
     #[error(transparent)]
     Unusable(BadCertificate),
 }
 
-/// The certificate with its chain and its key, in PEM.
+/// The certificate with its chain and its key, in PEM, as the host can use it.
 pub(super) async fn certificate(acme: &Acme) -> Result<String, Refused> {
     let account = account(acme).await?;
     let names: Vec<Identifier> = acme.config.domains.iter().cloned().map(Identifier::Dns).collect();
@@ -65,8 +67,9 @@ pub(super) async fn certificate(acme: &Acme) -> Result<String, Refused> {
         return Err(Refused::Unconvinced(complaints(&mut order).await));
     }
     let key = order.finalize().await?;
-    let chain = order.poll_certificate(&PATIENCE).await?;
-    Ok(format!("{}\n{key}", chain.trim_end()))
+    let sent = order.poll_certificate(&PATIENCE).await?;
+    // Any body is passed on here as long as the status is a good one.
+    certificate::kept(&sent, &key, &acme.config.domains, acme.clock.now_ms()).map_err(Refused::Unfit)
 }
 
 /// What the authority says of each name.
