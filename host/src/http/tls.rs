@@ -200,6 +200,12 @@ impl Certificates {
         self.challenges.store(Arc::default());
     }
 
+    /// Whether an authority would be shown something.
+    #[cfg(test)]
+    pub(super) fn is_challenged(&self) -> bool {
+        !self.challenges.load().is_empty()
+    }
+
     /// What is shown to an authority that asks, which speaks nothing but `acme-tls/1`; `None` for everybody else.
     fn answer(&self, hello: &ClientHello<'_>) -> Option<Option<Arc<CertifiedKey>>> {
         let mut protocols = hello.alpn()?;

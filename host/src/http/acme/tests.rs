@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::LOCATION;
+use hyper::header::{LOCATION, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -43,7 +43,8 @@ fn prepare(folder: &Path, directory: &str) -> Acme {
     acme
 }
 
-/// An authority that believes everybody, and sends this as the certificate. Returns its directory.
+/// An authority that believes everybody, asks for all the time that there is, and sends this as the certificate. Returns its
+/// directory.
 async fn authority(sent: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -85,6 +86,7 @@ fn answer(base: &str, path: &str, is_final: &AtomicBool, sent: &str) -> Response
     Response::builder()
         .header("replay-nonce", "once")
         .header(LOCATION, format!("{base}{path}"))
+        .header(RETRY_AFTER, u64::MAX)
         .body(Full::from(body))
         .unwrap()
 }
@@ -122,4 +124,23 @@ fn where_what_is_kept_is_unusable_another_certificate_is_got() {
         let acme = prepare(folder.path(), "http://127.0.0.1:1");
         assert!(acme.is_due(), "{kept}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_panics_or_takes_too_long_is_one_that_failed_and_leaves_no_challenge() {
+    let folder = tempfile::tempdir().unwrap();
+    let acme = prepare(folder.path(), "http://127.0.0.1:1");
+    let challenged = || {
+        let pair = certificate::of_challenge(NAME, &[0; 32]).unwrap();
+        acme.certificates.challenge(NAME.to_owned(), pair).unwrap();
+        assert!(acme.certificates.is_challenged());
+    };
+    challenged();
+    let panicked = acme.attempt(async { panic!("as the library may") }).await;
+    assert!(matches!(panicked, Err(Refused::Panicked)));
+    assert!(!acme.certificates.is_challenged());
+    challenged();
+    let endless = acme.attempt(std::future::pending()).await;
+    assert!(matches!(endless, Err(Refused::Timeout)));
+    assert!(!acme.certificates.is_challenged());
 }
