@@ -24,9 +24,9 @@ pub(super) struct Judging {
 }
 
 /// One that waits or is being judged.
-struct Waiting<'j>(&'j AtomicU32);
+struct Waiting(&'static AtomicU32);
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -41,23 +41,57 @@ impl Judging {
     }
 
     /// Checks a new password, in its normal form, of somebody whom these words describe.
-    pub(super) async fn check(&self, password: String, about: [String; 2], rules: Passwords) -> Result<(), Error> {
+    pub(super) async fn check(
+        &'static self,
+        password: String,
+        about: [String; 2],
+        rules: Passwords,
+    ) -> Result<(), Error> {
+        self.run(move || password::check(&password, &about, &rules)).await?
+    }
+
+    /// Does it in its turn.
+    async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let waiting = Waiting(&self.waiting);
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             return Err(Error::Overloaded);
         }
         let place = self.places.acquire().await;
-        let judged = tokio::task::spawn_blocking(move || password::check(&password, &about, &rules)).await;
-        drop((place, waiting));
-        judged.map_err(|error| Error::Internal(error.to_string()))?
+        let done = tokio::task::spawn_blocking(move || {
+            // They are held here: the work goes on where the client, and with it who waits for the result, has gone away.
+            let _held = (place, waiting);
+            work()
+        });
+        done.await.map_err(|error| Error::Internal(error.to_string()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     static JUDGING: Judging = Judging::of(1);
+    static LEFT: Judging = Judging::of(1);
+
+    #[tokio::test]
+    async fn a_judgement_that_nobody_waits_for_any_more_keeps_its_place_until_it_has_ended() {
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (turn, until) = mpsc::channel::<()>();
+        let judging = tokio::spawn(LEFT.run(move || {
+            let _ = begun.send(());
+            // Ends once the other half is dropped.
+            let _ = until.recv();
+        }));
+        has_begun.await.unwrap();
+        judging.abort();
+        assert!(judging.await.unwrap_err().is_cancelled());
+        assert_eq!(LEFT.places.available_permits(), 0);
+        assert_eq!(LEFT.waiting.load(Ordering::Relaxed), 1);
+        drop(turn);
+        assert_eq!(LEFT.run(|| 7).await, Ok(7));
+    }
 
     #[tokio::test]
     async fn too_many_who_wait_to_be_judged_are_refused_and_there_is_room_again_afterwards() {

@@ -203,7 +203,7 @@ impl Accounts {
         &self,
         account: &Account,
         new: &str,
-        judging: &Judging,
+        judging: &'static Judging,
     ) -> Result<NewPassword, Error> {
         match password::is_short(new, &self.config.passwords) {
             true => Err(self.too_short()),
@@ -213,7 +213,12 @@ impl Accounts {
 
     /// The hash of a new password, if it may be one of this account. It may be one that only a second factor makes long
     /// enough.
-    pub(super) async fn hash_new(&self, account: &Account, new: &str, judging: &Judging) -> Result<NewPassword, Error> {
+    pub(super) async fn hash_new(
+        &self,
+        account: &Account,
+        new: &str,
+        judging: &'static Judging,
+    ) -> Result<NewPassword, Error> {
         let name = account.name.as_deref().unwrap_or_default();
         // What people know the host as is as good a guess as what they are called.
         let about = [account.address.to_string(), format!("{name} {}", self.secrets.name)];

@@ -156,19 +156,26 @@ impl Certificates {
 
 #[cfg(feature = "acme")]
 impl Certificates {
-    /// Reads the files for the first time, if they are there, and goes on with another pair while they are not.
+    /// Reads the files for the first time, if they are there, and goes on with another pair while they are not, or are no good.
     pub(super) fn load_or<E>(files: &Tls, make: impl FnOnce() -> Result<Pair, E>) -> Result<Arc<Self>, BadCertificate>
     where
         E: std::fmt::Display,
     {
-        if Stamp::of(files) != Stamp::NOTHING {
-            return Self::load(files);
+        let stamp = Stamp::of(files);
+        if stamp != Stamp::NOTHING {
+            match Self::load(files) {
+                Ok(certificates) => return Ok(certificates),
+                Err(error) => tracing::error!(
+                    target: "tls", %error,
+                    "the certificate from before can't be used: one that nobody trusts is shown until there is another"
+                ),
+            }
         }
         let provider = Arc::new(ring::default_provider());
         let setup = |error: String| BadCertificate::Setup(rustls::Error::General(error));
         let (chain, key) = make().map_err(|error| setup(error.to_string()))?;
         let pair = CertifiedKey::from_der(chain, key, &provider).map_err(BadCertificate::Setup)?;
-        Ok(Self::new(files, provider, pair, Stamp::NOTHING))
+        Ok(Self::new(files, provider, pair, stamp))
     }
 
     /// The certificate that is shown, without what leads to it.
@@ -191,6 +198,12 @@ impl Certificates {
     /// Shows no authority anything any more.
     pub(super) fn forget_challenges(&self) {
         self.challenges.store(Arc::default());
+    }
+
+    /// Whether an authority would be shown something.
+    #[cfg(test)]
+    pub(super) fn is_challenged(&self) -> bool {
+        !self.challenges.load().is_empty()
     }
 
     /// What is shown to an authority that asks, which speaks nothing but `acme-tls/1`; `None` for everybody else.

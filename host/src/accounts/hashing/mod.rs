@@ -121,13 +121,13 @@ impl Hasher {
         let done = Arc::new(Mutex::new(Some(done)));
         self.threads.run(Box::new(move |memory| {
             // Nobody waits any more where the client has gone away, or the result is there already.
-            let result = is_wanted.load(Ordering::Relaxed).then(|| work(memory));
+            let result = is_wanted.load(Ordering::Relaxed).then(|| work(memory))?;
             let done = Arc::clone(&done);
-            Box::new(move || {
-                if let (Some(result), Some(done)) = (result, done.lock().take()) {
+            Some(Box::new(move || {
+                if let Some(done) = done.lock().take() {
                     let _ = done.send(result);
                 }
-            })
+            }))
         }));
         let gone = |_| Error::Internal("the threads that hash passwords are gone".to_owned());
         is_done.await.map_err(gone)
@@ -345,7 +345,7 @@ mod tests {
             if let Some(until) = until.try_lock() {
                 let _ = until.recv();
             }
-            Box::new(|| ())
+            Some(Box::new(|| ()))
         }));
         turn
     }

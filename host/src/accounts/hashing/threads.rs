@@ -33,8 +33,8 @@ const SLOWED: u32 = 8;
 /// How often it is looked in this time whether something gets nowhere.
 const LOOKS: u32 = 4;
 
-/// What one of the threads does; it may be done twice.
-pub(super) type Job = Box<dyn Fn(&mut Memory) -> Deliver + Send + Sync>;
+/// What one of the threads does; it may be done twice. `None` where nobody wanted it any more, so that nothing was done.
+pub(super) type Job = Box<dyn Fn(&mut Memory) -> Option<Deliver> + Send + Sync>;
 /// Hands the result to the one who waits for it; only the desk does.
 pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 
@@ -90,20 +90,14 @@ struct UnderWay {
 struct Place {
     /// Whether it has found nothing to do. The first of those is woken, so that few have memory where there is little to do.
     is_resting: AtomicBool,
+    /// Whether it may have taken a job that is not seen in `job` yet: it can be stopped between the two.
+    is_taking: AtomicBool,
     job: ArcSwapOption<UnderWay>,
 }
 
 impl Threads {
     pub(super) fn start(count: u32, patience: Duration) -> Result<Self, String> {
-        let work = Arc::new(Work {
-            jobs: SegQueue::new(),
-            done: SegQueue::new(),
-            places: (0..count).map(|_| Place::default()).collect(),
-            is_over: AtomicBool::new(false),
-            steps: AtomicU64::new(0),
-            patience,
-            cost_ns: AtomicU64::new(0),
-        });
+        let work = Arc::new(Work::of(count, patience));
         let of_desk = Arc::clone(&work);
         // From here on the threads are dropped, and so ended, where one more can't be started.
         let mut threads = Self {
@@ -146,6 +140,18 @@ fn spawn(name: &str, serve: impl FnOnce() + Send + 'static) -> Result<Thread, St
 }
 
 impl Work {
+    fn of(count: u32, patience: Duration) -> Self {
+        Self {
+            jobs: SegQueue::new(),
+            done: SegQueue::new(),
+            places: (0..count).map(|_| Place::default()).collect(),
+            is_over: AtomicBool::new(false),
+            steps: AtomicU64::new(0),
+            patience,
+            cost_ns: AtomicU64::new(0),
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
     }
@@ -169,6 +175,29 @@ impl Work {
     fn patience(&self) -> Duration {
         let cost = Duration::from_nanos(self.cost_ns.load(Ordering::Relaxed));
         self.patience.max(cost * SLOWED)
+    }
+
+    /// Takes the next job, and has it seen that it is under way.
+    fn take(&self, place: &Place) -> Option<Arc<Job>> {
+        place.is_taking.store(true, Ordering::SeqCst);
+        let job = self.jobs.pop();
+        if let Some(job) = &job {
+            self.steps.fetch_add(1, Ordering::Relaxed);
+            place.job.store(Some(Arc::new(UnderWay {
+                job: Arc::clone(job),
+                since: Instant::now(),
+                is_at_desk: AtomicBool::new(false),
+            })));
+        }
+        place.is_taking.store(false, Ordering::SeqCst);
+        job
+    }
+
+    /// Whether there is nothing that the desk has to look after. A job goes from the queue to a thread that takes, and on to its
+    /// place: it is looked for in this order, so that none is missed that goes on meanwhile.
+    fn is_quiet(&self) -> bool {
+        let is_taking = |place: &Place| place.is_taking.load(Ordering::SeqCst);
+        self.jobs.is_empty() && !self.places.iter().any(is_taking) && self.under_way().next().is_none()
     }
 
     /// What is under way and not with the desk.
@@ -195,24 +224,19 @@ fn hash(work: &Work, place: &Place, desk: &Thread) {
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
     let mut memory = Memory::default();
     while !work.is_over() {
-        let Some(job) = work.jobs.pop() else {
+        let Some(job) = work.take(place) else {
             work.rest(place, &mut memory);
             continue;
         };
-        work.steps.fetch_add(1, Ordering::Relaxed);
-        place.job.store(Some(Arc::new(UnderWay {
-            job: Arc::clone(&job),
-            since: Instant::now(),
-            is_at_desk: AtomicBool::new(false),
-        })));
         let before = cpu_time();
+        // What nobody wanted says nothing about what a job costs.
         if let Some(deliver) = done(&job, &mut memory) {
+            let cost = cpu_time().saturating_sub(before);
+            work.cost_ns.store(cost.as_nanos() as u64, Ordering::Relaxed);
             work.done.push(deliver);
         }
         place.job.store(None);
         work.steps.fetch_add(1, Ordering::Relaxed);
-        let cost = cpu_time().saturating_sub(before);
-        work.cost_ns.store(cost.as_nanos() as u64, Ordering::Relaxed);
         desk.unpark();
     }
 }
@@ -232,7 +256,7 @@ fn desk(work: &Work) {
             deliver();
         }
         let step = work.steps.load(Ordering::Relaxed);
-        if work.jobs.is_empty() && work.under_way().next().is_none() {
+        if work.is_quiet() {
             memory = Memory::default();
             thread::park();
             last_step = (step, Instant::now());
@@ -250,5 +274,59 @@ fn desk(work: &Work) {
 
 /// What comes of a job. What panics is a defect; the thread goes on, and the one who waits is told.
 fn done(job: &Job, memory: &mut Memory) -> Option<Deliver> {
-    catch_unwind(AssertUnwindSafe(|| job(memory))).ok()
+    catch_unwind(AssertUnwindSafe(|| job(memory))).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn the_desk_sees_a_job_that_a_thread_had_taken_when_it_was_stopped() {
+        let work = Arc::new(Work::of(1, Duration::from_millis(1)));
+        let place = &work.places[0];
+        place.is_taking.store(true, Ordering::SeqCst);
+        let of_desk = Arc::clone(&work);
+        let desk = spawn("desk", move || desk(&of_desk)).unwrap();
+        // Long enough for the desk to go to sleep for good, if it did.
+        thread::sleep(Duration::from_millis(100));
+        let (done, is_done) = mpsc::channel();
+        let job: Job = Box::new(move |_| {
+            let done = done.clone();
+            Some(Box::new(move || done.send(()).unwrap()))
+        });
+        // The thread gets a core at last, and nobody wakes the desk.
+        place.job.store(Some(Arc::new(UnderWay {
+            job: Arc::new(job),
+            since: Instant::now(),
+            is_at_desk: AtomicBool::new(false),
+        })));
+        place.is_taking.store(false, Ordering::SeqCst);
+        is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+        work.is_over.store(true, Ordering::Release);
+        desk.unpark();
+    }
+
+    #[test]
+    fn a_job_that_is_not_wanted_says_nothing_about_the_cost() {
+        let threads = Threads::start(1, Duration::MAX).unwrap();
+        let work = &threads.work;
+        let ended = |steps| {
+            while work.steps.load(Ordering::Relaxed) < steps {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        threads.run(Box::new(|memory| {
+            memory.blocks(1_000).unwrap();
+            Some(Box::new(|| ()))
+        }));
+        ended(2);
+        let cost_ns = work.cost_ns.load(Ordering::Relaxed);
+        assert_ne!(cost_ns, 0);
+        threads.run(Box::new(|_| None));
+        ended(4);
+        assert_eq!(work.cost_ns.load(Ordering::Relaxed), cost_ns);
+    }
 }

@@ -3,14 +3,18 @@
 
 mod certificate;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -59,7 +63,8 @@ pub struct Acme {
 }
 
 impl Acme {
-    /// Begins with the certificate that there is from before, or with one that nobody trusts until there is another.
+    /// Begins with the certificate that there is from before, or with one that nobody trusts until there is another. One that
+    /// can't be used is as if there was none.
     pub fn prepare(config: &config::Acme, folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, AcmeError> {
         let about = |error| AcmeError::Folder {
             folder: folder.to_owned(),
@@ -99,8 +104,7 @@ impl Acme {
                 continue;
             }
             tracing::info!(target: "acme", domains = ?self.config.domains, "getting a certificate");
-            let got = tokio::time::timeout(TIMEOUT, self.renew()).await;
-            match got.unwrap_or(Err(Refused::Timeout)) {
+            match self.attempt(self.renew()).await {
                 Ok(()) => {
                     failures = 0;
                     tracing::info!(target: "acme", "there is a new certificate, used from now on");
@@ -126,10 +130,21 @@ impl Acme {
         due_ms.is_none_or(|due_ms| due_ms <= self.clock.now_ms())
     }
 
-    async fn renew(&self) -> Result<(), Refused> {
-        let got = order::certificate(self).await;
+    /// One attempt. However it ends, be it with a panic, others follow, and no challenge is answered any more.
+    async fn attempt(&self, renewing: impl Future<Output = Result<(), Refused>>) -> Result<(), Refused> {
+        let renewed = AssertUnwindSafe(tokio::time::timeout(TIMEOUT, renewing)).catch_unwind();
+        let renewed = renewed.await;
         self.certificates.forget_challenges();
-        let (path, pem) = (self.folder.join("certificate.pem"), got?);
+        match renewed {
+            Ok(in_time) => in_time.unwrap_or(Err(Refused::Timeout)),
+            Err(_) => Err(Refused::Panicked),
+        }
+    }
+
+    /// Gets a certificate. What was there before stays, in memory and in the file, where it fails.
+    async fn renew(&self) -> Result<(), Refused> {
+        let pem = order::certificate(self).await?;
+        let path = self.folder.join("certificate.pem");
         let certificates = Arc::clone(&self.certificates);
         let kept = tokio::task::spawn_blocking(move || {
             write_secret(&path, pem.as_bytes()).map_err(Refused::Kept)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Collected};
+use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response};
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType, Error, HttpClient,
@@ -20,6 +21,8 @@ use crate::http::tls::BadCertificate;
 
 /// How long the authority may take to look at the challenges, and to issue the certificate.
 const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(90));
+/// The longest that an authority may ask the host to wait; it waits no longer than it has patience anyway.
+const MAX_RETRY_AFTER_S: u64 = 24 * 60 * 60;
 /// What the host is known by with the authority.
 const ACCOUNT: &str = "account.json";
 
@@ -28,6 +31,8 @@ const ACCOUNT: &str = "account.json";
 pub(super) enum Refused {
     #[error("it has taken too long")]
     Timeout,
+    #[error("a defect of this program has ended the attempt")]
+    Panicked,
     #[error("the authority: {0}")]
     Authority(#[from] Error),
     #[error("the authority asks {0} for what this host can't do: TLS-ALPN-01 is not among its challenges")]
@@ -36,13 +41,15 @@ pub(super) enum Refused {
     Unconvinced(String),
     #[error("a certificate of the host's own: {0}")]
     Own(#[from] rcgen::Error),
+    #[error("what the authority has sent is not used: {0}")]
+    Unfit(String),
     #[error("it can't be kept: {0}")]
     Kept(io::Error),
     #[error(transparent)]
     Unusable(BadCertificate),
 }
 
-/// The certificate with its chain and its key, in PEM.
+/// The certificate with its chain and its key, in PEM, as the host can use it.
 pub(super) async fn certificate(acme: &Acme) -> Result<String, Refused> {
     let account = account(acme).await?;
     let names: Vec<Identifier> = acme.config.domains.iter().cloned().map(Identifier::Dns).collect();
@@ -65,8 +72,9 @@ pub(super) async fn certificate(acme: &Acme) -> Result<String, Refused> {
         return Err(Refused::Unconvinced(complaints(&mut order).await));
     }
     let key = order.finalize().await?;
-    let chain = order.poll_certificate(&PATIENCE).await?;
-    Ok(format!("{}\n{key}", chain.trim_end()))
+    let sent = order.poll_certificate(&PATIENCE).await?;
+    // Any body is passed on here as long as the status is a good one.
+    certificate::kept(&sent, &key, &acme.config.domains, acme.clock.now_ms()).map_err(Refused::Unfit)
 }
 
 /// What the authority says of each name.
@@ -140,8 +148,47 @@ impl HttpClient for Authority {
             // It is in memory, so that reading it does not fail.
             let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
             let answer = client.send(Request::from_parts(head, body.to_vec())).await;
-            let (head, body) = answer.map_err(|error| Error::Other(Box::new(error)))?.into_parts();
+            let (mut head, body) = answer.map_err(|error| Error::Other(Box::new(error)))?.into_parts();
+            bound_retry_after(&mut head.headers);
             Ok(BytesResponse::from(Response::from_parts(head, BodyWrapper::from(body))))
         })
+    }
+}
+
+/// Has an authority ask for no more time than there is: the library adds what it asks for to the time of day, and panics where
+/// that overflows.
+fn bound_retry_after(headers: &mut HeaderMap) {
+    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let asked_s = asked.and_then(|text| text.trim().parse::<u64>().ok());
+    if asked_s.is_some_and(|asked_s| asked_s > MAX_RETRY_AFTER_S) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(MAX_RETRY_AFTER_S));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_asks_for_a_day_at_most() {
+        let bounded = |asked: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(asked));
+            headers.append(RETRY_AFTER, HeaderValue::from_static("1"));
+            bound_retry_after(&mut headers);
+            headers[RETRY_AFTER].to_str().unwrap().to_owned()
+        };
+        for asked in ["18446744073709551615", "+18446744073709551615", " 86401 "] {
+            assert_eq!(bounded(asked), "86400", "{asked}");
+        }
+        for asked in [
+            "0",
+            "86400",
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+            "18446744073709551616",
+            "soon",
+        ] {
+            assert_eq!(bounded(asked), asked);
+        }
     }
 }
