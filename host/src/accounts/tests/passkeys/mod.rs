@@ -296,8 +296,8 @@ async fn a_passkey_that_is_removed_is_asked_for_no_more_and_its_owner_is_told() 
 #[tokio::test]
 async fn nobody_removes_the_passkey_of_another() {
     let mut owner = Owner::new().await;
-    let eve = owner.fixture.member("eve@example.org").await;
-    owner.fixture.add(&eve, &mut Device::new()).await.unwrap();
+    let mut eve = owner.fixture.member("eve@example.org").await;
+    owner.fixture.add(&mut eve, &mut Device::new()).await.unwrap();
     let ada = std::mem::replace(&mut owner.identity, eve);
     assert_eq!(owner.remove().await, Err(Error::NotFound));
     assert!(owner.fixture.log_in_with(&mut owner.device).await.is_ok());
