@@ -41,6 +41,27 @@ fn a_certificate_is_got_shown_and_kept_for_the_next_start() {
 }
 
 #[test]
+fn a_kept_certificate_that_cannot_be_used_is_replaced_by_a_host_that_starts_all_the_same() {
+    let (folder, front) = (scratch(), Front::open());
+    let authority = Authority::start(folder.path(), front.port());
+    let mut host = setup(&authority, NAME).start();
+    front.lead_to(&host);
+    let is_trusted = |host: &Host| authority.look(host.api().authority(), NAME).is_trusted;
+    host.wait_until("a certificate of the authority to be shown", || is_trusted(&host));
+
+    let kept = host.setup().directory().join("data/acme/certificate.pem");
+    fs::write(&kept, "<h1>It works!</h1>").expect("the file is writable");
+    host.restart();
+    front.lead_to(&host);
+    host.wait_until("another certificate to be shown", || is_trusted(&host));
+    assert!(
+        host.log().contains("the certificate from before can't be used"),
+        "{}",
+        host.log()
+    );
+}
+
+#[test]
 fn where_the_name_leads_elsewhere_the_operator_is_told_and_the_host_serves() {
     let (folder, front) = (scratch(), Front::open());
     let authority = Authority::start(folder.path(), front.port());
