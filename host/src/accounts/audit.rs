@@ -83,27 +83,36 @@ impl Accounts {
 
     /// Writes an entry about something that is no account.
     pub async fn audit_act(&self, by: &By, act: &str, subject: Option<String>, detail: Value) -> Result<(), Error> {
+        let act = self.act(by, act, subject, detail).await?;
         super::store::again(|| async {
             let mut work = self.begin();
-            let personal = match by.actor {
-                Actor::Account(actor) => {
-                    let told = json!({ "address": by.client.address, "user_agent": by.client.agent });
-                    self.personal(&mut work, actor, &told).await?
-                }
-                _ => None,
-            };
-            work.audit(Act {
-                at_ms: self.clock.now_ms(),
-                actor: by.actor,
-                act: act.to_owned(),
-                subject: subject.clone(),
-                detail: detail.clone(),
-                personal: personal.into_iter().collect(),
-            })
-            .await?;
+            work.audit(act.clone()).await?;
             work.commit().await
         })
         .await
+    }
+
+    /// An entry about something that is no account, for what writes it with what it tells of.
+    pub async fn act(&self, by: &By, act: &str, subject: Option<String>, detail: Value) -> Result<Act, Error> {
+        let personal = super::store::again(|| async {
+            let Actor::Account(actor) = by.actor else {
+                return Ok(None);
+            };
+            let mut work = self.begin();
+            let told = json!({ "address": by.client.address, "user_agent": by.client.agent });
+            let personal = self.personal(&mut work, actor, &told).await?;
+            work.commit().await?;
+            Ok(personal)
+        })
+        .await?;
+        Ok(Act {
+            at_ms: self.clock.now_ms(),
+            actor: by.actor,
+            act: act.to_owned(),
+            subject,
+            detail,
+            personal: personal.into_iter().collect(),
+        })
     }
 
     /// Entries of the audit log behind a number, the newest first, with what the keys that are left open of them.

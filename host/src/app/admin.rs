@@ -9,6 +9,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::stream;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
 
 use crate::capabilities::documents::stored;
 use crate::config::Config;
@@ -34,6 +35,8 @@ pub(super) struct Admin {
     reload: Reload,
     certificates: Option<Arc<Certificates>>,
     clock: Arc<dyn Clock>,
+    /// One reload at a time: each puts back what was in force before where it fails.
+    reloading: Mutex<()>,
 }
 
 impl Admin {
@@ -52,18 +55,31 @@ impl Admin {
             reload,
             certificates,
             clock,
+            reloading: Mutex::default(),
         }
     }
 }
 
 impl Admin {
-    /// Writes into the audit log what each plugin may touch, and what it is denied, where that is not as it was: at the
-    /// start, and after a reload.
-    pub(super) async fn audit_policy(&self, actor: Actor) -> Result<(), Ended> {
-        let config = self.config.load();
+    /// Writes into the audit log what each plugin may touch at the start, and what it is denied, where that is not as it was.
+    pub(super) async fn audit_start(&self) -> Result<(), Ended> {
+        self.audit_policy(&self.config.load(), Actor::Host).await
+    }
+
+    /// Reloads for an operator who has sent a signal: it is in the audit log as where the admin API is asked.
+    pub(super) async fn reload_by_signal(&self) -> Result<Value, AdminError> {
+        let act = self.act("plugin.reload", Actor::Operator, Value::Null);
+        let audited = audit::record(self.dispatch.engine(), &act).await;
+        audited.map_err(unwritten)?;
+        self.reload(act.actor).await
+    }
+
+    /// Writes into the audit log what each plugin may touch under a configuration that is in force, where that is not as it
+    /// was.
+    async fn audit_policy(&self, config: &Config, actor: Actor) -> Result<(), Ended> {
         let plugins = self.dispatch.plugins().into_iter().map(|plugin| {
             let manifest = plugin.manifest();
-            let granted = config.grants.get(&manifest.name).map(|grant| &grant.collections);
+            let grant = config.grants.get(&manifest.name);
             let access = manifest
                 .resources
                 .iter()
@@ -75,7 +91,10 @@ impl Admin {
                 "digest": hex(plugin.guest().digest()),
                 "access": access.collect::<BTreeMap<_, _>>(),
                 "wanted": manifest.wants.collections,
-                "granted": granted,
+                "granted": grant.map(|grant| &grant.collections),
+                // Fields that are hidden from everybody else.
+                "wanted_write_only": manifest.wants.write_only,
+                "granted_write_only": grant.map(|grant| &grant.write_only),
                 "denied": denied,
             })
         });
@@ -83,16 +102,43 @@ impl Admin {
             let digest = Sha256::digest(&file.text);
             json!({ "file": file.name, "sha256": hex(&digest) })
         });
-        let act = Act {
-            at_ms: self.clock.now_ms(),
-            actor,
-            act: "policy.change".to_owned(),
-            subject: None,
-            detail: json!({ "plugins": plugins.collect::<Vec<_>>(), "policies": policies.collect::<Vec<_>>() }),
-            personal: Vec::new(),
-        };
+        let detail = json!({ "plugins": plugins.collect::<Vec<_>>(), "policies": policies.collect::<Vec<_>>() });
+        let act = self.act("policy.change", actor, detail);
         audit::record_change(self.dispatch.engine(), &act).await.map(|_| ())
     }
+
+    fn act(&self, act: &str, actor: Actor, detail: Value) -> Act {
+        Act {
+            at_ms: self.clock.now_ms(),
+            actor,
+            act: act.to_owned(),
+            subject: None,
+            detail,
+            personal: Vec::new(),
+        }
+    }
+
+    /// Puts a configuration in force. One that can't be written down is taken back: nothing is in force for longer than it
+    /// takes to see that without the audit log telling of it.
+    async fn put_in_force(&self, config: Arc<Config>, actor: Actor) -> Result<(), AdminError> {
+        let before = self.config.load_full();
+        let reconfigured = self.dispatch.reconfigure(Arc::clone(&config)).await;
+        reconfigured.map_err(|complaints| AdminError::Refused(complaints.to_string()))?;
+        let Err(ended) = self.audit_policy(&config, actor).await else {
+            self.config.store(config);
+            return Ok(());
+        };
+        if let Err(complaints) = self.dispatch.reconfigure(before).await {
+            // Those of before were sound; a plugin that was installed meanwhile may have made them something else.
+            tracing::error!(target: "config", %complaints, "a configuration that is not in the audit log stays in force");
+        }
+        Err(unwritten(ended))
+    }
+}
+
+/// Why what can't be written down is not done.
+fn unwritten(ended: Ended) -> AdminError {
+    AdminError::Failed(format!("the audit log can't be written: {ended}"))
 }
 
 #[async_trait]
@@ -130,6 +176,7 @@ impl AdminActions for Admin {
     }
 
     async fn reload(&self, actor: Actor) -> Result<Value, AdminError> {
+        let _reloading = self.reloading.lock().await;
         let new = (self.reload)().map_err(AdminError::Refused)?;
         // Before anything is changed: a certificate that is no good refuses the reload like another mistake.
         if let Some(certificates) = self.certificates.clone() {
@@ -139,12 +186,8 @@ impl AdminActions for Admin {
         }
         let (config, ignored) = self.config.load().reloaded(new);
         let config = Arc::new(config);
-        let reconfigured = self.dispatch.reconfigure(Arc::clone(&config)).await;
-        reconfigured.map_err(|complaints| AdminError::Refused(complaints.to_string()))?;
+        self.put_in_force(Arc::clone(&config), actor).await?;
         let unknown = without_plugin(&self.dispatch, &config);
-        self.config.store(config);
-        let audited = self.audit_policy(actor).await;
-        audited.map_err(|error| AdminError::Failed(error.to_string()))?;
         Ok(json!({"ignored": ignored, "unknown_plugins": unknown}))
     }
 
@@ -202,3 +245,7 @@ fn lines<'a>(rows: impl Iterator<Item = (&'a Key, &'a Bytes)>) -> std::io::Resul
     }
     Ok(lines.freeze())
 }
+
+#[cfg(test)]
+#[path = "admin_tests.rs"]
+mod tests;

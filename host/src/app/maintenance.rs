@@ -97,7 +97,7 @@ pub async fn restore(config: &Config, copy: &Path) -> Result<Value, StartError> 
     }
     let data = DataDirectory::prepare(&config.data.directory).map_err(about_data)?;
     let cache_bytes = u64::from(config.data.cache_mib) << 20;
-    let restored = restoring::restore(copy, &data.store(), cache_bytes).await;
+    let restored = restoring::restore(copy, &data.store(), cache_bytes, SystemClock.now_ms()).await;
     let restored = restored.map_err(|error| StartError::Copy {
         copy: copy.to_owned(),
         directory: config.data.directory.clone(),

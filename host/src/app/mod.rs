@@ -29,7 +29,6 @@ use crate::dispatch::{Dispatch, Parts};
 use crate::http::{self, BadCertificate, Http, Listener, Providers};
 use crate::manifest::Diagnostics;
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxSettings};
-use crate::storage::audit::Actor;
 use crate::storage::clock::{Clock, SystemClock};
 use crate::storage::engine::Engine;
 use crate::storage::{disk, memory};
@@ -252,7 +251,7 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
         certificates,
         Arc::clone(&clock),
     ));
-    let audited = admin.audit_policy(Actor::Host).await;
+    let audited = admin.audit_start().await;
     audited.map_err(|error| StartError::Accounts(format!("the audit log: {error}")))?;
     let accounts = Accounts::new(
         Arc::clone(catalogue.engine()),

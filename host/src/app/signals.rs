@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::http::AdminActions;
-use crate::storage::audit::Actor;
+use super::admin::Admin;
 
 /// The signals that a host listens to.
 pub(super) struct Signals {
@@ -26,12 +25,12 @@ impl Signals {
     }
 
     /// Returns when the host is to stop.
-    pub(super) async fn until_stop(mut self, admin: Arc<dyn AdminActions>) {
+    pub(super) async fn until_stop(mut self, admin: Arc<Admin>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => match admin.reload(Actor::Operator).await {
+                _ = self.hang_up.recv() => match admin.reload_by_signal().await {
                     Ok(changed) => tracing::info!(target: "config", %changed, "reloaded"),
                     Err(error) => tracing::error!(target: "config", %error, "not reloaded; the old configuration stays"),
                 },

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::audit::{self, Act};
 use super::engine::{Direction, Engine, MAX_SCAN_ROWS, Scan};
 use super::keyspace::outbox as keys;
 use super::keyspace::outbox::Lane;
@@ -195,14 +196,17 @@ impl Outbox {
         rows.data.into_iter().map(|(_, row)| decode(&row.value)).collect()
     }
 
-    /// Has a dead letter tried again, at once and as often as a new one. False where there is none.
-    pub async fn retry(&self, id: Uuid, now_ms: u64) -> Result<bool, Ended> {
-        self.again(now_ms, |transaction| retry(transaction, id, now_ms)).await
+    /// Has a dead letter tried again, at once and as often as a new one, and writes the entry of the audit log with that.
+    /// False, and no entry, where there is none.
+    pub async fn retry(&self, id: Uuid, act: &Act) -> Result<bool, Ended> {
+        self.again(act.at_ms, |transaction| retry(transaction, id, act.clone()))
+            .await
     }
 
-    /// Drops a dead letter. False where there is none.
-    pub async fn drop(&self, id: Uuid, now_ms: u64) -> Result<bool, Ended> {
-        self.again(now_ms, |transaction| drop_dead(transaction, id)).await
+    /// Drops a dead letter, and writes the entry of the audit log with that. False, and no entry, where there is none.
+    pub async fn drop(&self, id: Uuid, act: &Act) -> Result<bool, Ended> {
+        self.again(act.at_ms, |transaction| drop_dead(transaction, id, act.clone()))
+            .await
     }
 
     /// Does work in a transaction of its own, again where others were faster.
@@ -272,24 +276,26 @@ async fn unschedule(mut transaction: Transaction, scheduled_ms: u64, lane: Lane)
     Ok((transaction, ()))
 }
 
-async fn retry(mut transaction: Transaction, id: Uuid, now_ms: u64) -> Result<(Transaction, bool), Ended> {
+async fn retry(mut transaction: Transaction, id: Uuid, act: Act) -> Result<(Transaction, bool), Ended> {
     let Some(value) = transaction.get(&keys::dead(id)).await? else {
         return Ok((transaction, false));
     };
     let entry = Entry {
         attempts: 0,
-        due_ms: now_ms,
+        due_ms: act.at_ms,
         ..decode(&value)?
     };
     transaction.delete(keys::dead(id));
     enqueue(&mut transaction, &entry).await?;
+    audit::append(&mut transaction, act).await?;
     Ok((transaction, true))
 }
 
-async fn drop_dead(mut transaction: Transaction, id: Uuid) -> Result<(Transaction, bool), Ended> {
+async fn drop_dead(mut transaction: Transaction, id: Uuid, act: Act) -> Result<(Transaction, bool), Ended> {
     let is_there = transaction.get(&keys::dead(id)).await?.is_some();
     if is_there {
         transaction.delete(keys::dead(id));
+        audit::append(&mut transaction, act).await?;
     }
     Ok((transaction, is_there))
 }

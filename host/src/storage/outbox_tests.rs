@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::audit::{self, Act, Actor};
 use super::engine::Engine;
 use super::keyspace::outbox::{self as keys, Lane};
 use super::memory;
@@ -57,6 +58,17 @@ impl Fixture {
 
     async fn dead(&self) -> Vec<Entry> {
         self.outbox.list(true, 100).await.unwrap()
+    }
+}
+
+fn act() -> Act {
+    Act {
+        at_ms: NOW_MS,
+        actor: Actor::Operator,
+        act: "outbox.act".to_owned(),
+        subject: None,
+        detail: json!(null),
+        personal: Vec::new(),
     }
 }
 
@@ -128,16 +140,19 @@ async fn what_fails_for_good_is_a_dead_letter_and_the_lane_goes_on() {
     assert_eq!(fixture.attempt(Ok(()), NOW_MS).await, [(2, Settled::Gone)]);
     assert_eq!(fixture.dead().await[0].id, entry.id);
 
-    assert!(fixture.outbox.retry(entry.id, NOW_MS).await.unwrap());
+    assert!(fixture.outbox.retry(entry.id, &act()).await.unwrap());
     assert!(
-        !fixture.outbox.retry(entry.id, NOW_MS).await.unwrap(),
+        !fixture.outbox.retry(entry.id, &act()).await.unwrap(),
         "it is no dead letter any more"
     );
     assert_eq!(fixture.waiting().await[0].attempts, 0);
     assert_eq!(fixture.attempt(failed(true), NOW_MS).await, [(1, Settled::Dead)]);
-    assert!(fixture.outbox.drop(entry.id, NOW_MS).await.unwrap());
-    assert!(!fixture.outbox.drop(entry.id, NOW_MS).await.unwrap());
+    assert!(fixture.outbox.drop(entry.id, &act()).await.unwrap());
+    assert!(!fixture.outbox.drop(entry.id, &act()).await.unwrap());
     assert_eq!((fixture.waiting().await, fixture.dead().await), (vec![], vec![]));
+    // The audit log has what was done, and not what there was nothing to do for.
+    let log = audit::verify(&fixture.engine, None, NOW_MS).await.unwrap();
+    assert_eq!(log.entries, 2);
 }
 
 #[tokio::test]

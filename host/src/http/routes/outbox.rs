@@ -4,12 +4,13 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::admin::{audited, operator};
+use super::admin::{by, operator};
 use crate::dispatch::Failure;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::http::request::Request;
 use crate::http::{Http, query, render, respond};
+use crate::storage::audit::Act;
 use crate::storage::outbox::Entry;
 use crate::storage::transaction::Ended;
 
@@ -36,18 +37,23 @@ pub(in crate::http) async fn list(http: &Http, request: &Request) -> Result<Resp
 
 /// `POST /admin/api/outbox/{id}/retry`
 pub(in crate::http) async fn retry(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
-    let id = parsed(id)?;
-    audited(http, request, "outbox.retry", Some(&id.to_string())).await?;
-    settled(http.outbox.retry(id, http.clock.now_ms()).await)
+    let act = act(http, request, "outbox.retry", id).await?;
+    settled(http.outbox.retry(parsed(id)?, &act).await)
 }
 
 /// `DELETE /admin/api/outbox/{id}`
 pub(in crate::http) async fn drop(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    operator(http, request).await?;
-    let id = parsed(id)?;
-    audited(http, request, "outbox.drop", Some(&id.to_string())).await?;
-    settled(http.outbox.drop(id, http.clock.now_ms()).await)
+    let act = act(http, request, "outbox.drop", id).await?;
+    settled(http.outbox.drop(parsed(id)?, &act).await)
+}
+
+/// The entry of the audit log, which is written with what it tells of.
+async fn act(http: &Http, request: &Request, act: &str, id: &str) -> Result<Act, Problem> {
+    let by = by(http, request).await?;
+    Ok(http
+        .accounts
+        .act(&by, act, Some(parsed(id)?.to_string()), Value::Null)
+        .await?)
 }
 
 fn settled(done: Result<bool, Ended>) -> Result<Response<Body>, Problem> {
