@@ -65,6 +65,7 @@ fn a_mail_that_is_refused_for_good_is_a_dead_letter_and_is_delivered_once_it_is_
     let mut members: Vec<&String> = letter.as_object().expect("an object").keys().collect();
     members.sort();
     let shown = [
+        "about",
         "attempts",
         "created_at",
         "id",
@@ -74,6 +75,7 @@ fn a_mail_that_is_refused_for_good_is_a_dead_letter_and_is_delivered_once_it_is_
         "target",
     ];
     assert_eq!(members, shown, "nothing of what is in the mail");
+    assert_eq!(letter["about"], "confirm");
     assert_eq!(listed(&host, "waiting"), [] as [Value; 0]);
 
     let told = stdout(&command(&host, &["list", "--dead"]));
@@ -166,4 +168,26 @@ fn a_dead_letter_that_is_dropped_is_gone_and_there_is_nothing_to_retry() {
     host.post("/auth/register", &again).expect(201);
     assert!(server.mail().contains("Hello Second"));
     assert!(server.has_no_more());
+}
+
+#[test]
+fn all_dead_letters_are_tried_again_or_dropped_at_once() {
+    let server = Server::refusing();
+    let host = host(&server);
+    let register = |number: usize| {
+        let new = json!({ "email": format!("ada{number}@example.org"), "password": PASSWORD });
+        host.post("/auth/register", &new).expect(201);
+    };
+    (0..3).for_each(register);
+    host.wait_until("three mails to be refused", || listed(&host, "dead").len() == 3);
+    server.answer(250);
+    assert_eq!(stdout(&command(&host, &["retry", "--all"])).trim(), "3 tried again");
+    (0..3).for_each(|_| drop(server.mail()));
+    server.answer(550);
+    (3..5).for_each(register);
+    host.wait_until("two more to be refused", || listed(&host, "dead").len() == 2);
+    assert_eq!(stdout(&command(&host, &["drop", "--all"])).trim(), "2 dropped");
+    assert_eq!(listed(&host, "dead"), [] as [Value; 0]);
+    // One of the two has to be said.
+    assert_eq!(command(&host, &["drop"]).status.code(), Some(2));
 }

@@ -87,6 +87,8 @@ fn described(entry: &Entry) -> Value {
         "id": entry.id,
         "target": entry.target,
         "key": entry.key,
+        // Which of the mails it is, for one.
+        "about": entry.payload["about"],
         "created_at": render::time(entry.made_ms),
         "attempts": entry.attempts,
         "next_attempt_at": render::time(entry.due_ms),
