@@ -1,6 +1,7 @@
 //! Accounts over a real store: what makes somebody known, and what ends that.
 
 mod erase;
+mod erase_places;
 mod federation;
 mod passkeys;
 mod second_factor;
