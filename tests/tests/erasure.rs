@@ -152,35 +152,68 @@ fn documents_that_stay_belong_to_nobody() {
     assert_eq!(again["jws"], receipt["jws"]);
 }
 
+/// What a kill has left of an erasure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// It was not begun.
+    Nothing,
+    /// It was begun, and the account is still there.
+    Unfinished,
+    /// The account is gone.
+    Receipt,
+}
+
+/// Kills a host that erases an account, after a while. Asked is the stopped host's store, in which nothing goes on.
+fn killed_while_erasing(host: &mut Host, id: &str, delay: Duration) -> Left {
+    let (killer, admin) = (host.killer(), host.admin());
+    let path = format!("/admin/api/accounts/{id}");
+    let erasing = thread::spawn(move || admin.request("DELETE", &path).try_send());
+    thread::sleep(delay);
+    killer();
+    // Whether there was an answer says less than the store does.
+    let _ = erasing.join().expect("no thread fails");
+    host.kill();
+    let listed = host.command(&["account", "list", "-o", "json"]);
+    let accounts: Value = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{listed:?}"));
+    let mut accounts = accounts.as_array().into_iter().flatten();
+    match accounts.find(|account| account["id"] == id) {
+        None => Left::Receipt,
+        Some(account) if account["locked"] == true => Left::Unfinished,
+        Some(_) => Left::Nothing,
+    }
+}
+
 #[test]
 fn an_erasure_that_a_kill_has_broken_off_is_finished_at_the_next_start() {
     let mut host = host("delete");
-    for round in 0..3 {
+    let mut left = Vec::new();
+    let mut delay_ms = 2;
+    // Each round somewhere else, until some were in the middle: a machine may be as fast or as slow as it likes.
+    for round in 0..40 {
         let email = format!("ada{round}@example.org");
         let id = host.account(&email, &[]);
-        let ada = host.member(&email);
-        products(&ada, &format!("r{round}x"), 400);
-        let killer = host.killer();
-        let path = format!("/admin/api/accounts/{id}");
-        let admin = host.admin();
-        let erasing = thread::spawn(move || admin.request("DELETE", &path).try_send());
-        // Somewhere in the middle, each round elsewhere.
-        thread::sleep(Duration::from_millis(4 + round * 9));
-        killer();
-        let lost = erasing.join().expect("no thread fails").is_err();
+        products(&host.member(&email), &format!("r{round}x"), 400);
+        let what = killed_while_erasing(&mut host, &id, Duration::from_millis(delay_ms));
+        left.push((delay_ms, what));
+        delay_ms = match what {
+            Left::Receipt => delay_ms / 2,
+            Left::Nothing | Left::Unfinished => delay_ms + 1 + delay_ms / 2,
+        };
         host.restart();
-        if lost && host.admin().get(&format!("/admin/api/accounts/{id}")).status == 200 {
-            // It was either not begun, or goes on by itself.
-            let begun = host.login(&email, PASSWORD).status == 401;
-            if !begun {
-                host.admin().delete(&format!("/admin/api/accounts/{id}")).expect(200);
-            }
+        if what == Left::Nothing {
+            host.admin().delete(&format!("/admin/api/accounts/{id}")).expect(200);
         }
+        // It goes on by itself.
         host.wait_until("the erasure to be done", || traces(&host, &id)["left"] == 0);
         assert_eq!(count(&host), 0);
         let verified = host.command(&["verify", "--to", &host.admin_url()]);
         assert!(verified.status.success(), "{verified:?}");
+        if left.iter().filter(|(_, what)| *what == Left::Unfinished).count() == 2 {
+            break;
+        }
     }
+    let broken_off = left.iter().filter(|(_, what)| *what == Left::Unfinished).count();
+    assert!(broken_off >= 2, "no kill was in the middle of an erasure: {left:?}");
     let audit = host.command(&["audit", "verify", "--to", &host.admin_url()]);
     assert!(audit.status.success(), "{audit:?}");
 }

@@ -121,6 +121,16 @@ impl Watch {
         self.known.iter().any(|known| known.network == network)
     }
 
+    /// The networks and programs from which somebody has logged in.
+    pub(super) fn known(&self) -> impl Iterator<Item = (Option<IpAddr>, Option<String>)> {
+        self.known.iter().map(|known| (known.network, known.agent.clone()))
+    }
+
+    /// When somebody failed to log in, of late.
+    pub(super) fn failed_ms(&self) -> &[u64] {
+        &self.failed_ms
+    }
+
     /// Remembers where somebody comes from who has proved who they are. Whether that is new for an account that has been
     /// used before.
     fn learn(&mut self, client: &Client) -> bool {

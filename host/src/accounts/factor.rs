@@ -290,6 +290,7 @@ impl Accounts {
         store::again(|| async {
             let mut work = self.begin();
             let mut record = self.record(&mut work, account).await?;
+            self.refuse_erased(&mut work, account).await?;
             work.delete(keys::factors(account));
             // What only a second factor made long enough is no password without one: a link in a mail sets another.
             if record.is_short {

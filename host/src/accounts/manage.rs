@@ -112,9 +112,7 @@ impl Accounts {
             let mut work = self.begin();
             let mut record = self.record(&mut work, id).await?;
             let before = record.account.clone();
-            if self.is_being_erased(&mut work, id).await? {
-                return Err(Error::Conflict("the account is being erased"));
-            }
+            self.refuse_erased(&mut work, id).await?;
             if let Some(roles) = &change.roles {
                 record.account.roles.clone_from(roles);
             }
@@ -149,6 +147,7 @@ impl Accounts {
         store::again(|| async {
             let mut work = self.begin();
             let record = self.record(&mut work, id).await?;
+            self.refuse_erased(&mut work, id).await?;
             self.end_all(&mut work, id, None).await?;
             self.end_tokens(&mut work, id).await?;
             self.audit(&mut work, by, "account.end-sessions", Some(&record.account))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::accounts::{self, By, Change, NewAccount};
 use crate::app;
@@ -84,6 +85,24 @@ impl Accounts {
             Self::Stopped(accounts, _) => match accounts.account_of(&parsed(&json!(email))?).await {
                 Err(accounts::Error::NotFound) => Err(nobody()),
                 found => described(found),
+            },
+        }
+    }
+
+    /// The account with an id, unless it is gone.
+    pub(in crate::cli) async fn with_id(&self, id: Uuid) -> Result<Option<Value>, Failure> {
+        match self {
+            Self::Running(admin) => {
+                // The first one behind all ids before.
+                let before = Uuid::from_u128(id.as_u128().saturating_sub(1));
+                let path = format!("/admin/api/accounts?limit=1&cursor={before}");
+                let page = admin.get_json(&path).await?;
+                let found = page["items"].get(0).cloned();
+                Ok(found.filter(|account| account["id"] == json!(id)))
+            }
+            Self::Stopped(accounts, _) => match accounts.account(id).await {
+                Err(accounts::Error::NotFound) => Ok(None),
+                found => described(found).map(Some),
             },
         }
     }
@@ -192,7 +211,7 @@ fn path(account: &Value) -> String {
     format!("/admin/api/accounts/{}", account["id"].as_str().unwrap_or_default())
 }
 
-fn id(account: &Value) -> Result<uuid::Uuid, Failure> {
+fn id(account: &Value) -> Result<Uuid, Failure> {
     let id = account["id"].as_str().and_then(|id| id.parse().ok());
     id.ok_or_else(|| Failure::Failed("the host has named no account".to_owned()))
 }

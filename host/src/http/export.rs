@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::routes::auth::{account as account_routes, list, passkeys, tokens};
 use super::routes::oidc::list as identities;
 use super::{Http, render, routes};
-use crate::accounts::{Account, MAX_EVENTS};
+use crate::accounts::{Account, MAX_EVENTS, Remembered, Undelivered};
 use crate::capabilities::erasure;
 use crate::storage::transaction::Ended;
 
@@ -105,8 +105,12 @@ pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Pr
     let sessions = list(&accounts.sessions(account.id).await?, None);
     let held = accounts.tokens(account.id).await?;
     let held: Vec<Value> = held.iter().map(tokens::described).collect();
+    let (known, factors) = remembered(&accounts.remembered(account).await?);
     for (name, value) in [
         ("account.json", routes::auth::account(account)),
+        ("known.json", known),
+        ("factors.json", factors),
+        ("mails.json", mails(&accounts.undelivered(account).await?)),
         ("sessions.json", sessions),
         ("tokens.json", json!({ "items": held })),
         ("passkeys.json", passkeys::list(&accounts.passkeys(account.id).await?)),
@@ -125,6 +129,36 @@ pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Pr
     let file = blocking(move || archive.finish()).await?;
     drop(place);
     Ok(chunks(file, room))
+}
+
+/// From where somebody logs in, and what a login asks for beside the password and passkeys.
+fn remembered(remembered: &Remembered) -> (Value, Value) {
+    let known = remembered.known.iter();
+    let known: Vec<Value> = known
+        .map(|(network, agent)| json!({ "network": network, "user_agent": agent }))
+        .collect();
+    let failed = remembered.failed_ms.iter().map(|at_ms| render::time(*at_ms));
+    (
+        json!({ "items": known, "failed_logins": failed.collect::<Vec<_>>() }),
+        json!({ "totp": remembered.has_totp, "recovery_codes": remembered.recovery_codes }),
+    )
+}
+
+/// The mails that wait. Their links and codes are left out: whoever has a session is not by that one who reads the mail.
+fn mails(undelivered: &[Undelivered]) -> Value {
+    let items = undelivered.iter().map(|letter| {
+        let client = letter.mail.client.as_ref();
+        json!({
+            "to": letter.mail.to,
+            "about": letter.mail.about,
+            "address": client.and_then(|client| client.address),
+            "user_agent": client.and_then(|client| client.agent.as_deref()),
+            "created_at": render::time(letter.made_ms),
+            "attempts": letter.attempts,
+            "state": if letter.is_dead { "dead" } else { "waiting" },
+        })
+    });
+    json!({ "items": items.collect::<Vec<_>>() })
 }
 
 async fn activity(http: &Http, account: &Account, archive: Archive) -> Result<Archive, Problem> {

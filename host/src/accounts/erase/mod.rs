@@ -1,15 +1,18 @@
 //! Erasing an account: everything that is the account's own, step by step. Each step is a commit that says how far it went,
 //! so that a crash between two of them loses nothing, and the host goes on when it starts again.
 
+mod find;
 mod receipt;
 mod sweep;
 mod traces;
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(super) use find::find;
 pub use receipt::{Receipt, ReceiptKey, Signed};
 pub use traces::Traces;
 
@@ -18,7 +21,7 @@ use super::address::Address;
 use super::audit::By;
 use super::error::Error;
 use super::store::{self, Work};
-use super::{Accounts, Identity};
+use super::{Accounts, Identity, session};
 use crate::capabilities::catalogue::Catalogue;
 use crate::storage::audit::Actor;
 use crate::storage::engine::Key;
@@ -31,6 +34,8 @@ const RECEIPT_KEPT_MS: u64 = 400 * 24 * 60 * 60_000;
 const AFTERWARDS_MS: u64 = 5 * 60_000;
 /// Erasures that are found at a time.
 const FOUND: usize = 100;
+/// Erasures that go on at a time.
+const TOGETHER: usize = 4;
 
 /// An erasure that is under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +43,9 @@ struct Erasure {
     account: Uuid,
     /// Gone with the last step.
     address: Option<Address>,
+    /// What tells the address from others when it is looked once more; it can't be read as an address.
+    #[serde(default)]
+    address_digest: Option<[u8; 32]>,
     requested_ms: u64,
     by: Actor,
     stage: Stage,
@@ -56,8 +64,10 @@ enum Stage {
     Buckets,
     Answers,
     AnswersOfOthers,
-    Waiting,
     Dead,
+    Waiting,
+    /// What was tried for the last time, or again, while it was looked for among the others.
+    DeadSince,
     Links,
     Challenges,
     Ceremonies,
@@ -72,9 +82,10 @@ impl Stage {
             Self::Documents => Self::Buckets,
             Self::Buckets => Self::Answers,
             Self::Answers => Self::AnswersOfOthers,
-            Self::AnswersOfOthers => Self::Waiting,
-            Self::Waiting => Self::Dead,
-            Self::Dead => Self::Links,
+            Self::AnswersOfOthers => Self::Dead,
+            Self::Dead => Self::Waiting,
+            Self::Waiting => Self::DeadSince,
+            Self::DeadSince => Self::Links,
             Self::Links => Self::Challenges,
             Self::Challenges => Self::Ceremonies,
             Self::Ceremonies => Self::SignIns,
@@ -142,34 +153,59 @@ impl Accounts {
     /// Goes on with erasures that were begun, such as before a crash, and looks once more where it is time. How many there
     /// are still.
     pub async fn go_on_erasing(&self, catalogue: &Catalogue) -> Result<usize, Error> {
-        let rows = store::again(|| async {
-            let mut work = self.begin();
-            let rows = work.scan(&keys::erasures(), None, FOUND).await?;
-            work.commit().await?;
-            Ok(rows)
-        })
-        .await?;
-        let mut left = 0;
-        for (_, value) in rows {
-            let erasure: Erasure = store::decode(&value)?;
-            match erasure.due_ms {
-                Some(due_ms) if due_ms > self.clock.now_ms() => left += 1,
-                // One that is in trouble keeps back none of the others.
-                _ => match self.erase_all(catalogue, erasure.account).await {
-                    Ok(_) => {}
-                    Err(error) => {
-                        left += 1;
-                        tracing::error!(target: "accounts", account = %erasure.account, %error, "an erasure does not go on");
-                    }
-                },
+        let (mut left, mut behind) = (0, None);
+        loop {
+            let rows = store::again(|| async {
+                let mut work = self.begin();
+                let rows = work.scan(&keys::erasures(), behind.as_ref(), FOUND).await?;
+                work.commit().await?;
+                Ok(rows)
+            })
+            .await?;
+            let is_last = rows.len() < FOUND;
+            behind = rows.last().map(|(key, _)| key.clone());
+            // One that has much to remove keeps back few of the others, and one that is in trouble none.
+            for rows in rows.chunks(TOGETHER) {
+                let gone_on = rows.iter().map(|(_, value)| self.go_on_with(catalogue, value));
+                let is_left = join_all(gone_on).await.into_iter().filter(|is_left| *is_left);
+                left += is_left.count();
+            }
+            if is_last {
+                return Ok(left);
             }
         }
-        Ok(left)
+    }
+
+    /// Goes on with an erasure if it is time. Whether there is more to do of it.
+    async fn go_on_with(&self, catalogue: &Catalogue, erasure: &[u8]) -> bool {
+        let erasure: Erasure = match store::decode(erasure) {
+            Ok(erasure) => erasure,
+            Err(error) => {
+                tracing::error!(target: "accounts", %error, "an erasure does not go on");
+                return true;
+            }
+        };
+        if erasure.due_ms.is_some_and(|due_ms| due_ms > self.clock.now_ms()) {
+            return true;
+        }
+        let gone_on = self.erase_all(catalogue, erasure.account).await;
+        if let Err(error) = &gone_on {
+            tracing::error!(target: "accounts", account = %erasure.account, %error, "an erasure does not go on");
+        }
+        gone_on.is_err()
     }
 
     /// Whether an account is on its way out.
     pub(super) async fn is_being_erased(&self, work: &mut Work, account: Uuid) -> Result<bool, Error> {
         Ok(work.read::<Erasure>(&keys::erasure(account)).await?.is_some())
+    }
+
+    /// Refuses what would write more about an account that is on its way out.
+    pub(super) async fn refuse_erased(&self, work: &mut Work, account: Uuid) -> Result<(), Error> {
+        match self.is_being_erased(work, account).await? {
+            true => Err(Error::Conflict("the account is being erased")),
+            false => Ok(()),
+        }
     }
 
     /// From here on nobody acts as the account any more.
@@ -194,6 +230,7 @@ impl Accounts {
         let erasure = Erasure {
             account: account.id,
             address: Some(account.address.clone()),
+            address_digest: None,
             requested_ms: self.clock.now_ms(),
             by: by.actor,
             stage: Stage::Documents,
@@ -255,7 +292,8 @@ impl Accounts {
         let receipt = Receipt::new(account, (erasure.requested_ms, finished_ms), erasure.removed.clone());
         let signed = self.secrets.receipts.sign(&receipt)?;
         work.write(keys::receipt(account), &signed, Some(finished_ms + RECEIPT_KEPT_MS))?;
-        erasure.address = None;
+        let address = erasure.address.take();
+        erasure.address_digest = address.map(|address| digest(account, address.as_str()));
         erasure.stage = Stage::Documents;
         erasure.due_ms = Some(finished_ms + AFTERWARDS_MS);
         work.write(keys::erasure(account), &erasure, None)?;
@@ -284,4 +322,22 @@ impl Erasure {
     fn behind(&self) -> Option<Key> {
         self.behind.clone().map(written_down)
     }
+
+    /// Whether it is the account's address.
+    fn is_address(&self, text: &str) -> bool {
+        match &self.address {
+            Some(address) => address.as_str() == text,
+            None => self.address_digest == Some(digest(self.account, text)),
+        }
+    }
+
+    /// When the account was gone, where it is looked once more.
+    fn finished_ms(&self) -> Option<u64> {
+        self.due_ms.map(|due_ms| due_ms.saturating_sub(AFTERWARDS_MS))
+    }
+}
+
+/// What finds an address of an account. No two accounts have the same, so that no table of addresses helps.
+fn digest(account: Uuid, address: &str) -> [u8; 32] {
+    session::digest(&format!("{account} {address}"))
 }

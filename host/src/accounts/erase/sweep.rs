@@ -4,9 +4,8 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Erasure, Stage};
+use super::{Erasure, Stage, find};
 use crate::accounts::Accounts;
-use crate::accounts::address::Address;
 use crate::accounts::error::Error;
 use crate::accounts::mail::About;
 use crate::accounts::store::Work;
@@ -47,20 +46,27 @@ impl Accounts {
             Stage::AnswersOfOthers => {
                 let owner = format!("\"owner\":\"{account}\"");
                 let is_about = |_: &Erasure, value: &[u8]| contains(value, owner.as_bytes());
-                remove_matching(work, erasure, (&all_answers(), LARGE), Counted::Answers, is_about).await
+                self.remove_matching(work, erasure, (&all_answers(), LARGE), Counted::Answers, is_about)
+                    .await
+            }
+            Stage::Dead | Stage::DeadSince => {
+                self.remove_named(work, erasure, &outbox::all_dead(), Counted::Outbox)
+                    .await
             }
             Stage::Waiting => {
-                remove_matching(work, erasure, (&outbox::all_waiting(), PAGE), Counted::Outbox, is_named).await
+                self.remove_named(work, erasure, &outbox::all_waiting(), Counted::Outbox)
+                    .await
             }
-            Stage::Dead => remove_matching(work, erasure, (&outbox::all_dead(), PAGE), Counted::Outbox, is_named).await,
-            Stage::Links => remove_matching(work, erasure, (&keys::links(), PAGE), Counted::Links, is_named).await,
+            Stage::Links => self.remove_named(work, erasure, &keys::links(), Counted::Links).await,
             Stage::Challenges => {
-                remove_matching(work, erasure, (&keys::challenges(), PAGE), Counted::Links, is_named).await
+                self.remove_named(work, erasure, &keys::challenges(), Counted::Links)
+                    .await
             }
             Stage::Ceremonies => {
-                remove_matching(work, erasure, (&keys::ceremonies(), PAGE), Counted::Links, is_named).await
+                self.remove_named(work, erasure, &keys::ceremonies(), Counted::Links)
+                    .await
             }
-            Stage::SignIns => remove_matching(work, erasure, (&keys::flows(), PAGE), Counted::Links, is_named).await,
+            Stage::SignIns => self.remove_named(work, erasure, &keys::flows(), Counted::Links).await,
             Stage::Activity => {
                 let removed = remove(work, &keys::events(account)).await?;
                 erasure.removed.activity += removed;
@@ -71,6 +77,48 @@ impl Accounts {
                 Ok(true)
             }
         }
+    }
+
+    /// Removes rows that name the account.
+    async fn remove_named(
+        &self,
+        work: &mut Work,
+        erasure: &mut Erasure,
+        range: &Range,
+        counted: Counted,
+    ) -> Result<bool, Error> {
+        self.remove_matching(work, erasure, (range, PAGE), counted, is_named)
+            .await
+    }
+
+    /// Removes rows that are about the account, so many that a commit takes. Whether the range is at its end.
+    async fn remove_matching(
+        &self,
+        work: &mut Work,
+        erasure: &mut Erasure,
+        (range, page): (&Range, usize),
+        counted: Counted,
+        is_about: impl Fn(&Erasure, &[u8]) -> bool,
+    ) -> Result<bool, Error> {
+        let found = find(&self.engine, range, erasure.behind(), page, |row| {
+            is_about(erasure, row)
+        })
+        .await?;
+        for key in found.keys {
+            // It may be gone by now, or be something else.
+            let row = work.transaction().get(&key).await?;
+            if !row.is_some_and(|row| is_about(erasure, &row)) {
+                continue;
+            }
+            work.delete(key);
+            match counted {
+                Counted::Answers => erasure.removed.kept_answers += 1,
+                Counted::Outbox => erasure.removed.outbox_entries += 1,
+                Counted::Links => erasure.removed.links += 1,
+            }
+        }
+        erasure.behind = found.behind.as_deref().map(<[u8]>::to_vec);
+        Ok(erasure.behind.is_none())
     }
 
     async fn sweep_documents(
@@ -133,30 +181,6 @@ async fn remove(work: &mut Work, range: &Range) -> Result<u64, Error> {
     Ok(removed)
 }
 
-/// Removes the rows of a page that are about the account. Whether the range is at its end.
-async fn remove_matching(
-    work: &mut Work,
-    erasure: &mut Erasure,
-    (range, page): (&Range, usize),
-    counted: Counted,
-    is_about: impl Fn(&Erasure, &[u8]) -> bool,
-) -> Result<bool, Error> {
-    let rows = work.scan(range, erasure.behind().as_ref(), page).await?;
-    let is_last = rows.len() < page;
-    for (key, value) in rows {
-        if is_about(erasure, &value) {
-            work.delete(key.clone());
-            match counted {
-                Counted::Answers => erasure.removed.kept_answers += 1,
-                Counted::Outbox => erasure.removed.outbox_entries += 1,
-                Counted::Links => erasure.removed.links += 1,
-            }
-        }
-        erasure.behind = Some(key.to_vec());
-    }
-    Ok(is_last)
-}
-
 /// Where a row of the host says whose it is; what else it says is about others.
 const OWNERS: [&str; 8] = [
     // Mails and other entries of the outbox.
@@ -178,12 +202,16 @@ fn is_named(erasure: &Erasure, row: &[u8]) -> bool {
     let Ok(row) = serde_json::from_slice::<Value>(row) else {
         return false;
     };
+    // What is of later is about somebody who has the address anew.
+    let is_of_then = match erasure.finished_ms() {
+        None => true,
+        Some(finished_ms) => row["made_ms"].as_u64().is_some_and(|made_ms| made_ms <= finished_ms),
+    };
     let id = erasure.account.to_string();
-    let address = erasure.address.as_ref().map(Address::as_str);
     OWNERS
         .iter()
         .filter_map(|pointer| row.pointer(pointer)?.as_str())
-        .any(|named| named == id || Some(named) == address)
+        .any(|named| named == id || is_of_then && erasure.is_address(named))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

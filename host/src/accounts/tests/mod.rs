@@ -3,6 +3,7 @@
 mod activity;
 mod at_once;
 mod erase;
+mod erase_places;
 mod federation;
 mod held_back;
 mod links;

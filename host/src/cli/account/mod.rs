@@ -170,7 +170,8 @@ impl Act {
 /// Erases an account, and looks for what is left.
 async fn erase(accounts: &Accounts, named: &str, verify: bool) -> Result<Value, Failure> {
     let account = match Uuid::try_parse(named) {
-        Ok(id) => json!({ "id": id }),
+        // As long as it is there, its address is known, and can be looked for as well.
+        Ok(id) => accounts.with_id(id).await?.unwrap_or_else(|| json!({ "id": id })),
         Err(_) => accounts.find(named).await?,
     };
     let mut done = accounts.erase(&account).await?;
