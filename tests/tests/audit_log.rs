@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::thread;
 
 use portcullis_tests::{CHEAP_HASHING, Host, Plugin, Setup, UNLIMITED_ATTEMPTS};
@@ -76,6 +77,11 @@ fn policy_of(host: &Host, plugin: &str) -> Value {
     found.unwrap_or_else(|| panic!("no change of {plugin} in {entries:?}"))
 }
 
+/// The only file of policies.
+fn policies_file(host: &Host) -> PathBuf {
+    host.setup().policies().join("shop.cedar")
+}
+
 #[test]
 fn the_audit_log_tells_what_plugins_may_touch_whenever_that_changes() {
     let host = shop().start();
@@ -117,18 +123,17 @@ fn the_audit_log_tells_what_plugins_may_touch_whenever_that_changes() {
     assert_eq!(acts(&host, 4), told(&[("policy.change", "operator")]));
 
     // A signal is told like a request, with another policy and without one.
-    fs::write(
-        host.setup().policies().join("shop.cedar"),
-        POLICY.replace("clerk", "seller"),
-    )
-    .expect("a scratch directory takes files");
+    fs::write(policies_file(&host), POLICY.replace("clerk", "seller")).expect("a scratch directory takes files");
     host.reload();
     host.wait_until("a change", || acts(&host, 5).len() >= 2);
     assert_ne!(policies(&host), before);
     host.reload();
     host.wait_until("a reload", || acts(&host, 5).len() >= 3);
     // What is refused is no change.
-    fs::write(host.setup().policies().join("shop.cedar"), "permit").expect("a scratch directory takes files");
+    // The reload before may still be under way: it must not find half a file.
+    let (file, half) = (policies_file(&host), policies_file(&host).with_extension("new"));
+    fs::write(&half, "permit").expect("a scratch directory takes files");
+    fs::rename(&half, &file).expect("a file is replaced");
     host.admin().post("/admin/api/reload", &json!({})).expect(422);
     assert_eq!(
         acts(&host, 5),

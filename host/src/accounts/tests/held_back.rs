@@ -10,10 +10,10 @@ async fn reset_link(fixture: &Fixture) -> String {
     fixture.accounts.forgot(ADDRESS).await.unwrap();
     let outbox = crate::storage::outbox::Outbox::of(Arc::clone(&fixture.accounts.engine));
     let waiting = outbox.list(false, 100).await.unwrap();
-    let paths = waiting
+    let mut paths = waiting
         .iter()
         .filter_map(|entry| entry.payload["link"]["path"].as_str());
-    let link = paths.last().expect("a mail with a link waits");
+    let link = paths.next_back().expect("a mail with a link waits");
     link.split_once("token=").expect("the link has a token").1.to_owned()
 }
 
