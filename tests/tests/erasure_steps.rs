@@ -82,7 +82,7 @@ fn an_archive_has_what_is_remembered_of_a_login_and_the_mails_that_wait_but_not_
     host.account(ADA, &[]);
     host.account(EVE, &[]);
     host.login(ADA, "something else").expect_problem(401, "bad_credentials");
-    let ada = host.member(ADA);
+    let mut ada = host.member(ADA);
     for email in [ADA, EVE] {
         host.post("/auth/password/forgot", &json!({ "email": email }))
             .expect(204);
@@ -115,7 +115,7 @@ fn an_archive_has_what_is_remembered_of_a_login_and_the_mails_that_wait_but_not_
     // With the link, whoever has a session would have the password.
     assert!(!format!("{before:?}").contains("token="), "{before:?}");
 
-    host.turn_on_codes(&ada);
+    host.turn_on_codes(&mut ada);
     let after = files(&ada);
     assert_eq!(after["factors.json"], json!({ "totp": true, "recovery_codes": 10 }));
     assert_eq!(
