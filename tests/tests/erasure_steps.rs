@@ -124,3 +124,29 @@ fn an_archive_has_what_is_remembered_of_a_login_and_the_mails_that_wait_but_not_
         "{after:?}"
     );
 }
+
+#[test]
+fn documents_that_stay_lose_what_tells_of_their_owner() {
+    let text = include_str!("../../plugins/catalog/schemas/product.json");
+    let mut schema: Value = serde_json::from_str(text).expect("the schema is JSON");
+    schema["properties"]["maintainer"]["x-personal"] = true.into();
+    let access = r#"{ list = "anyone", read = "anyone", create = "member", update = "owner", delete = "owner" }"#;
+    let catalog = Plugin::named("catalog").allowing(&format!("{access}\non_erase = \"anonymise\""));
+    let host = Host::init()
+        .with_plugin(&catalog.with_schema(&schema))
+        .with_config(&format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}"))
+        .start();
+    host.account(ADA, &[]);
+    let lamp = json!({ "sku": "lamp", "name": "Lamp", "maintainer": ADA });
+    host.member(ADA).post("/api/products", &lamp).expect(201);
+    // Her address is in the body, and in the index over it.
+    let by_maintainer = format!("/api/products?maintainer={}", ADA.replace('@', "%40"));
+    let found = host.get(&by_maintainer).expect(200).json();
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
+    let erased = host.to_admin(&["account", "erase", ADA, "--verify", "--yes"]);
+    assert!(erased.status.success(), "{erased:?}");
+    assert_eq!(host.get(&by_maintainer).expect(200).json()["items"], json!([]));
+    let kept = host.get("/api/products").expect(200).json()["items"][0].clone();
+    assert_eq!((&kept["name"], &kept["owner"]), (&json!("Lamp"), &Value::Null));
+    assert!(kept.get("maintainer").is_none(), "{kept}");
+}

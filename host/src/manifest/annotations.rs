@@ -1,5 +1,5 @@
-//! The annotations `readOnly` and `writeOnly` of a schema of bodies: at which fields they stand, and whether the host can
-//! enforce them there.
+//! The annotations `readOnly` and `writeOnly` of a schema of bodies, and the host's own `x-personal`: at which fields they
+//! stand, and whether the host can enforce them there.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,6 +13,9 @@ const MAX_DEPTH: usize = 8;
 const MAX_FIELDS: usize = 4_096;
 const READ_ONLY: &str = "readOnly";
 const WRITE_ONLY: &str = "writeOnly";
+/// What tells of the owner, and goes when a document is made to belong to nobody.
+const PERSONAL: &str = "x-personal";
+const WORDS: [&str; 3] = [READ_ONLY, WRITE_ONLY, PERSONAL];
 
 /// The names on the way to a field of a body.
 pub type FieldPath = Vec<String>;
@@ -24,6 +27,8 @@ pub struct Annotations {
     pub read_only: Vec<FieldPath>,
     /// What no client sees.
     pub write_only: Vec<FieldPath>,
+    /// What tells of the owner.
+    pub personal: Vec<FieldPath>,
 }
 
 impl Annotations {
@@ -38,7 +43,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
     let walk = Walk::through(schema);
     if walk.gave_up {
         return Err(format!(
-            "`{READ_ONLY}` and `{WRITE_ONLY}` are for fields at most {MAX_DEPTH} deep of a schema without endless recursion"
+            "`{READ_ONLY}`, `{WRITE_ONLY}` and `{PERSONAL}` are for fields at most {MAX_DEPTH} deep of a schema without endless recursion"
         ));
     }
     if let Some((word, place)) = walk.missed(schema, String::new()) {
@@ -53,9 +58,15 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
             path.join(".")
         ));
     }
-    match walk.required_of_nobody {
-        Some(path) => Err(format!(
+    if let Some(path) = walk.required_of_nobody {
+        return Err(format!(
             "`{}` is required and `{READ_ONLY}`, so no client could make a document; do not require it",
+            path.join(".")
+        ));
+    }
+    match walk.required_for_ever {
+        Some(path) => Err(format!(
+            "`{}` is required and `{PERSONAL}`, so it could not go with its owner; do not require it",
             path.join(".")
         )),
         None => Ok(()),
@@ -70,6 +81,7 @@ struct Walk {
     fields: usize,
     gave_up: bool,
     required_of_nobody: Option<FieldPath>,
+    required_for_ever: Option<FieldPath>,
 }
 
 impl Walk {
@@ -101,8 +113,11 @@ impl Walk {
             if says(WRITE_ONLY) {
                 self.found.write_only.push(path.clone());
             }
+            if says(PERSONAL) {
+                self.found.personal.push(path.clone());
+            }
             self.seen.extend(parts.iter().flat_map(|part| {
-                let marks = [READ_ONLY, WRITE_ONLY].into_iter();
+                let marks = WORDS.into_iter();
                 marks.filter_map(|word| part.get(word)).map(std::ptr::from_ref)
             }));
         }
@@ -113,8 +128,13 @@ impl Walk {
                 let required = part.get("required").and_then(Value::as_array);
                 required.is_some_and(|required| required.iter().any(|required| required == name))
             };
-            if self.found.read_only.last() == Some(path) && parts.iter().any(required) {
-                self.required_of_nobody.get_or_insert_with(|| path.clone());
+            if parts.iter().any(required) {
+                if self.found.read_only.last() == Some(path) {
+                    self.required_of_nobody.get_or_insert_with(|| path.clone());
+                }
+                if self.found.personal.last() == Some(path) {
+                    self.required_for_ever.get_or_insert_with(|| path.clone());
+                }
             }
             path.pop();
         }
@@ -124,7 +144,7 @@ impl Walk {
     fn missed(&self, place: &Value, pointer: String) -> Option<(&'static str, String)> {
         match place {
             Value::Object(members) => {
-                let mut marks = [READ_ONLY, WRITE_ONLY].into_iter();
+                let mut marks = WORDS.into_iter();
                 let missed = marks.find(|word| {
                     members.get(*word).is_some_and(|mark| {
                         *mark == Value::Bool(true) && !self.seen.contains(&std::ptr::from_ref(mark))
@@ -148,9 +168,9 @@ impl Walk {
 /// Whether there is any annotation at all: most schemas have none.
 fn annotated(place: &Value) -> bool {
     match place {
-        Value::Object(members) => members.iter().any(|(name, value)| {
-            matches!(name.as_str(), READ_ONLY | WRITE_ONLY) && *value == Value::Bool(true) || annotated(value)
-        }),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| WORDS.contains(&name.as_str()) && *value == Value::Bool(true) || annotated(value)),
         Value::Array(elements) => elements.iter().any(annotated),
         _ => false,
     }
@@ -172,6 +192,7 @@ mod tests {
                 "maker": {"$ref": "#/$defs/maker"},
                 "score": {"allOf": [{"type": "integer"}, {"readOnly": true}]},
                 "off": {"readOnly": false},
+                "phone": {"type": "string", "x-personal": true},
             },
             "anyOf": [{"properties": {"stock": {"readOnly": true}}}],
             "$defs": {"maker": {"type": "object", "properties": {"key": {"writeOnly": true}, "rank": {"readOnly": true}}}}
@@ -180,6 +201,7 @@ mod tests {
         let path = |dotted: &str| dotted.split('.').map(str::to_owned).collect::<FieldPath>();
         assert_eq!(found.write_only, [path("maker.key"), path("password")]);
         assert_eq!(found.read_only, [path("maker.rank"), path("score"), path("stock")]);
+        assert_eq!(found.personal, [path("phone")]);
         assert_eq!(check(&schema), Ok(()));
     }
 
@@ -204,6 +226,14 @@ mod tests {
             (
                 json!({"properties": {"a": {"readOnly": true}}, "required": ["a"]}),
                 "required",
+            ),
+            (
+                json!({"properties": {"a": {"x-personal": true}}, "required": ["a"]}),
+                "go with its owner",
+            ),
+            (
+                json!({"properties": {"list": {"items": {"x-personal": true}}}}),
+                "/properties/list/items",
             ),
             (
                 json!({"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}, "secret": secret}}),

@@ -69,6 +69,11 @@ impl Collection {
         &self.schema.annotations().read_only
     }
 
+    /// The fields that tell of the owner.
+    pub fn personal(&self) -> &[FieldPath] {
+        &self.schema.annotations().personal
+    }
+
     /// Whether a dotted path leads to, into or around what is hidden: a condition on it would tell what is there.
     pub fn touches_write_only(&self, path: &str) -> bool {
         let names = || path.split('.');

@@ -30,6 +30,7 @@ pub use page::{MAX_EXAMINED, MAX_EXAMINED_BYTES, MAX_PAGE_BYTES};
 pub use query::MAX_ROWS_OF_REQUEST;
 
 use super::catalogue::{CatalogueState, Collection, Index};
+use super::json;
 use super::model::{Document, Problem, Violation};
 use crate::policy::{Caller, Facts, Scope};
 use crate::storage::engine::{Key, Quota};
@@ -179,15 +180,22 @@ impl Documents<'_> {
         self.store(Some((&current, &stored)), None).await
     }
 
-    /// Has the document belong to nobody, and says so to nobody else: its body stays as it is.
+    /// Has the document belong to nobody, without the fields that tell of the one to whom it belonged.
     pub async fn disown(&mut self, id: &str) -> Result<(), Error> {
         let (current, stored) = self.writable(id).await?;
+        let mut body = stored.clone();
+        fields::remove(&mut body, self.collection.personal());
+        let text = match body == stored {
+            true => current.body.clone(),
+            false => json::print(&body).into(),
+        };
         let next = Document {
             revision: current.revision + 1,
             owner: None,
+            body: text,
             ..current.clone()
         };
-        self.store(Some((&current, &stored)), Some((&next, &stored))).await
+        self.store(Some((&current, &stored)), Some((&next, &body))).await
     }
 
     async fn update(&mut self, current: Document, stored: &Value, checked: Checked) -> Result<Document, Error> {
