@@ -152,6 +152,9 @@ fn documents_that_stay_belong_to_nobody() {
     assert_eq!(again["jws"], receipt["jws"]);
 }
 
+/// So many kills are to be in the middle of an erasure, each later than the one before.
+const BROKEN_OFF: usize = 5;
+
 /// What a kill has left of an erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
@@ -186,7 +189,8 @@ fn killed_while_erasing(host: &mut Host, id: &str, delay: Duration) -> Left {
 #[test]
 fn an_erasure_that_a_kill_has_broken_off_is_finished_at_the_next_start() {
     let mut host = host("delete");
-    let mut left = Vec::new();
+    let mut left: Vec<(u64, Left)> = Vec::new();
+    let broken_off = |left: &[(u64, Left)]| left.iter().filter(|(_, what)| *what == Left::Unfinished).count();
     let mut delay_ms = 2;
     // Each round somewhere else, until some were in the middle: a machine may be as fast or as slow as it likes.
     for round in 0..40 {
@@ -208,12 +212,15 @@ fn an_erasure_that_a_kill_has_broken_off_is_finished_at_the_next_start() {
         assert_eq!(count(&host), 0);
         let verified = host.command(&["verify", "--to", &host.admin_url()]);
         assert!(verified.status.success(), "{verified:?}");
-        if left.iter().filter(|(_, what)| *what == Left::Unfinished).count() == 2 {
+        if broken_off(&left) == BROKEN_OFF {
             break;
         }
     }
-    let broken_off = left.iter().filter(|(_, what)| *what == Left::Unfinished).count();
-    assert!(broken_off >= 2, "no kill was in the middle of an erasure: {left:?}");
+    assert_eq!(
+        broken_off(&left),
+        BROKEN_OFF,
+        "too few kills were in the middle of an erasure: {left:?}"
+    );
     let audit = host.command(&["audit", "verify", "--to", &host.admin_url()]);
     assert!(audit.status.success(), "{audit:?}");
 }
