@@ -45,6 +45,11 @@ impl Client {
         }
     }
 
+    /// Its bearer token.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// The same client with a bearer token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {

@@ -284,7 +284,7 @@ impl Accounts {
     }
 
     /// What the budgets say of an attempt; where they hold it back, that is written down, as much for those whom nobody knows.
-    pub(super) async fn or_held_back(
+    pub(super) async fn note_if_held_back(
         &self,
         passed: Result<(), Error>,
         subject: &Subject,
@@ -292,7 +292,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<(), Error> {
         let held_back = matches!(passed, Err(Error::TooManyAttempts { .. }));
-        if held_back && self.attempts.is_held_back_told(subject.id()) {
+        if held_back && self.attempts.is_held_back_told(subject.id(), client) {
             store::again(|| async {
                 let mut work = self.begin();
                 let now_ms = self.clock.now_ms();

@@ -23,7 +23,8 @@ const CODES: u32 = 10;
 const ACTS: u32 = 20;
 /// Refusals of an account at once that are written down.
 const REFUSALS: u32 = 60;
-/// Attempts to log in to an account at once of which it is written down that they were held back; one more each minute.
+/// Attempts to log in at once, to an account and from a network, of which it is written down that they were held back; one more
+/// each minute.
 const HELD_BACK: u32 = 60;
 /// How many attempts go by until those who have tried nothing of late are forgotten.
 const SWEEP_EVERY: u32 = 1_024;
@@ -40,6 +41,8 @@ pub(super) struct Attempts {
     acts: Option<Budget<Uuid>>,
     refusals: Option<Budget<Uuid>>,
     held_back: Option<Budget<Uuid>>,
+    held_back_networks: Option<Budget<Option<IpAddr>>>,
+    resets: Option<Budget<Uuid>>,
 }
 
 struct Budget<K: Hash + Eq + Clone> {
@@ -78,6 +81,8 @@ impl Attempts {
             acts: Budget::new(config.per_account.min(ACTS)),
             refusals: Budget::new(REFUSALS),
             held_back: Budget::new(HELD_BACK),
+            held_back_networks: Budget::new(HELD_BACK),
+            resets: Budget::new(config.per_account.min(ACTS)),
         }
     }
 
@@ -112,10 +117,16 @@ impl Attempts {
         take(self.refusals.as_ref(), &account).is_ok()
     }
 
+    /// Lets somebody who has a link for it set a new password. Nobody else uses this up.
+    pub(super) fn reset(&self, account: Uuid) -> Result<(), Error> {
+        take(self.resets.as_ref(), &account)
+    }
+
     /// Whether it is worth writing down that an attempt was held back: not each time, as that would be work for an attacker to
-    /// give. `about` is an account's id, or what stands for an address that has no account.
-    pub(super) fn is_held_back_told(&self, about: Uuid) -> bool {
-        take(self.held_back.as_ref(), &about).is_ok()
+    /// give, with the same address or with many. `about` is an account's id, or what stands for an address that has no account.
+    pub(super) fn is_held_back_told(&self, about: Uuid, client: &Client) -> bool {
+        take(self.held_back_networks.as_ref(), &client.network()).is_ok()
+            && take(self.held_back.as_ref(), &about).is_ok()
     }
 }
 

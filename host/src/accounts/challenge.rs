@@ -95,7 +95,7 @@ impl Accounts {
             let is_familiar = self.knows_network(pending.account, client).await?;
             let passed = self.attempts.code(pending.account, client, is_familiar);
             let subject = Subject::Account(record.account);
-            self.or_held_back(passed, &subject, proof.method(), client).await?;
+            self.note_if_held_back(passed, &subject, proof.method(), client).await?;
         }
         let answered = store::again(|| self.try_answer(&digest, proof, client)).await?;
         answered.ok_or(proof.refusal())

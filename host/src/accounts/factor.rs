@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret};
 use uuid::Uuid;
 
-use super::account::Record;
 use super::activity::{Act, Event};
 use super::audit::By;
 use super::changing::Changing;
@@ -78,21 +77,6 @@ impl Factors {
         let totp = self.totp.as_ref().map(|_| Method::Totp);
         let recovery = (!self.recovery.is_empty()).then_some(Method::Recovery);
         passkey.into_iter().chain(totp).chain(recovery).collect()
-    }
-
-    /// What follows from one second factor less: recovery codes stand in for nothing once there is none, and a short password
-    /// keeps the last one.
-    pub(super) fn check_removed(&mut self, record: &Record) -> Result<(), Error> {
-        if self.is_on() {
-            return Ok(());
-        }
-        if record.is_short {
-            return Err(Error::Conflict(
-                "the password is too short for one without a second factor: set a longer one first",
-            ));
-        }
-        self.recovery.clear();
-        Ok(())
     }
 
     /// Takes a code, so that it is never taken again. Whether it was one.
@@ -236,7 +220,7 @@ impl Accounts {
             }
             let codes = factors.renew_recovery()?;
             work.write(keys::factors(account.id), factors, None)?;
-            let login = self.keep_proof(&mut work, changing, Method::Totp)?;
+            let login = self.renew_with_proof(&mut work, changing, Method::Totp)?;
             self.tell_changed(&mut work, identity, Act::FactorAdded, client).await?;
             work.commit().await?;
             Ok((codes, login))
@@ -255,7 +239,7 @@ impl Accounts {
             if factors.totp.take().is_none() {
                 return Err(Error::NotFound);
             }
-            factors.check_removed(&record)?;
+            self.check_removed(&record, &mut factors)?;
             work.write(keys::factors(identity.account.id), &factors, None)?;
             self.tell_changed(&mut work, identity, Act::FactorRemoved, client)
                 .await?;

@@ -44,7 +44,7 @@ impl Judging {
     pub(super) async fn check(
         &'static self,
         password: String,
-        about: [String; 2],
+        about: Vec<String>,
         rules: Passwords,
     ) -> Result<(), Error> {
         self.run(move || password::check(&password, &about, &rules)).await?

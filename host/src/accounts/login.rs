@@ -6,6 +6,7 @@ use super::account::{Account, Record};
 use super::activity::{Act, Event, Subject};
 use super::address::Address;
 use super::challenge::Challenge;
+use super::changing::Changing;
 use super::error::Error;
 use super::flow::Acting;
 use super::hashing::Verified;
@@ -82,7 +83,8 @@ impl Accounts {
         );
         let is_familiar = self.knows_network(subject.id(), client).await?;
         let passed = self.attempts.login(subject.id(), client, is_familiar);
-        self.or_held_back(passed, &subject, Method::Password, client).await?;
+        self.note_if_held_back(passed, &subject, Method::Password, client)
+            .await?;
         let stored = known
             .as_ref()
             .filter(|known| !known.account.is_locked)
@@ -140,7 +142,7 @@ impl Accounts {
         if !matches!(proof, Proof::Password(_)) {
             passed = passed.and_then(|()| self.attempts.code(known.account.id, client, is_familiar));
         }
-        self.or_held_back(passed, &subject, proof.method(), client).await?;
+        self.note_if_held_back(passed, &subject, proof.method(), client).await?;
         let verified = match proof {
             Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,
             Proof::Code(..) | Proof::Passkey(_) => true,
@@ -196,13 +198,18 @@ impl Accounts {
     /// Sets another password, and ends the other sessions of the account. It must have been proved a short while ago who
     /// acts. The session has another token then.
     pub async fn change_password(&self, identity: &Identity, new: &str, client: &Client) -> Result<Login, Error> {
-        self.require_recent(identity)?;
+        self.require_recent_by_all(identity).await?;
         self.attempts.act(identity.account.id)?;
         let hash = self.hash_new(&identity.account, new, &OF_KNOWN).await?;
         store::again(|| async {
             let mut work = self.begin();
             // Much may have happened while the password was sent and hashed.
-            let (mut record, digest, session) = self.recent_session(&mut work, identity).await?;
+            let Changing {
+                mut record,
+                digest,
+                session,
+                ..
+            } = self.changing_factors(&mut work, identity).await?;
             self.put_password(&mut work, &mut record, &hash).await?;
             let done = (Act::PasswordChanged, Some(session.id));
             self.set_password(&mut work, &record, done, client).await?;

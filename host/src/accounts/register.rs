@@ -129,7 +129,7 @@ impl Accounts {
     pub async fn reset(&self, token: &str, new: &str, client: &Client) -> Result<(), Error> {
         let key = keys::link(&session::digest(token));
         let record = store::again(|| async { link::resettable(&mut self.begin(), &key).await }).await?;
-        self.attempts.act(record.account.id)?;
+        self.attempts.reset(record.account.id)?;
         // What the account can't have is not hashed first: the link could be used for that again and again.
         if password::is_short(new, &self.config.passwords) && !self.is_guarded(record.account.id).await? {
             return Err(self.too_short());
@@ -219,9 +219,14 @@ impl Accounts {
         new: &str,
         judging: &'static Judging,
     ) -> Result<NewPassword, Error> {
-        let name = account.name.as_deref().unwrap_or_default();
         // What people know the host as is as good a guess as what they are called.
-        let about = [account.address.to_string(), format!("{name} {}", self.secrets.name)];
+        let about = [
+            Some(account.address.to_string()),
+            account.name.clone(),
+            Some(self.secrets.name.clone()),
+            self.secrets.public_url.clone(),
+        ];
+        let about = about.into_iter().flatten().collect();
         let rules = self.config.passwords.clone();
         password::check_length(new, &rules)?;
         let is_short = password::is_short(new, &rules);

@@ -290,6 +290,32 @@ impl Accounts {
         .await
     }
 
+    /// Ends one of the sessions of an account, by one who has proved a short while ago who they are.
+    pub async fn end_own(&self, identity: &Identity, session: Uuid) -> Result<(), Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            let (record, ..) = self.recent_session(&mut work, identity).await?;
+            let key = keys::session_of(record.account.id, session);
+            let digest: [u8; 32] = work.read(&key).await?.ok_or(Error::NotFound)?;
+            work.delete(keys::session(&digest));
+            work.delete(key);
+            work.commit().await
+        })
+        .await
+    }
+
+    /// The same of all but the one that asks.
+    pub async fn end_others(&self, identity: &Identity) -> Result<(), Error> {
+        store::again(|| async {
+            let mut work = self.begin();
+            let (record, ..) = self.recent_session(&mut work, identity).await?;
+            self.end_all(&mut work, record.account.id, Some(identity.session.id))
+                .await?;
+            work.commit().await
+        })
+        .await
+    }
+
     /// Ends a session of an account.
     pub async fn end_session(&self, account: Uuid, session: Uuid) -> Result<(), Error> {
         store::again(|| async {

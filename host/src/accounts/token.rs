@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::account::{Account, Record};
 use super::activity::{Act, Event};
+use super::changing::Changing;
 use super::error::Error;
 use super::mail::About;
 use super::session::{self, Client, Token};
@@ -74,7 +75,7 @@ impl Accounts {
         self.attempts.act(identity.account.id)?;
         store::again(|| async {
             let mut work = self.begin();
-            let (record, _, session) = self.recent_session(&mut work, identity).await?;
+            let Changing { record, session, .. } = self.changing_factors(&mut work, identity).await?;
             let is_by_second = session.second_ms.is_some();
             self.require_second(record.account.roles.iter(), is_by_second)?;
             let account = record.account.id;

@@ -248,7 +248,8 @@ pub async fn run(options: Options, ready: oneshot::Sender<Ready>) -> Result<(), 
         refused,
         Arc::clone(&config),
         reload,
-        certificates,
+        // What an authority sends is read when it comes.
+        certificates.filter(|_| config.server.acme.is_none()),
         Arc::clone(&clock),
     ));
     let audited = admin.audit_start().await;

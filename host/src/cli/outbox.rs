@@ -1,7 +1,5 @@
 //! `portcullis outbox`: what is still to be done in the outside world, and what could not be.
 
-use std::collections::BTreeSet;
-
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,6 +7,7 @@ use uuid::Uuid;
 use super::admin::{Admin, Target, block_on};
 use super::failure::Failure;
 use super::output::Output;
+use crate::http::NO_SUCH_LETTER;
 
 /// Show what waits for being done outside, such as mail, and decide about what could not be done.
 #[derive(Args)]
@@ -45,6 +44,9 @@ struct Which {
     all: bool,
 }
 
+/// The letters of a page.
+const PAGE: usize = 500;
+
 impl Outbox {
     pub(super) fn run(self) -> Result<(), Failure> {
         let admin = self.target.connect()?;
@@ -52,7 +54,9 @@ impl Outbox {
             match self.act {
                 Act::List { dead } => {
                     let state = if dead { "dead" } else { "waiting" };
-                    admin.get_json(&format!("/admin/api/outbox?state={state}")).await
+                    admin
+                        .get_json(&format!("/admin/api/outbox?state={state}&limit={PAGE}"))
+                        .await
                 }
                 Act::Retry(Which { id: Some(id), .. }) => {
                     retry(&admin, id).await?;
@@ -62,8 +66,8 @@ impl Outbox {
                     drop(&admin, id).await?;
                     Ok(json!({ "dropped": id }))
                 }
-                Act::Retry(_) => Ok(json!({ "retried": each(&admin, retry).await? })),
-                Act::Drop(_) => Ok(json!({ "dropped": each(&admin, drop).await? })),
+                Act::Retry(_) => all(&admin, "retried", retry).await,
+                Act::Drop(_) => all(&admin, "dropped", drop).await,
             }
         })?;
         self.output.print(&done, described)
@@ -79,24 +83,36 @@ async fn drop(admin: &Admin, id: Uuid) -> Result<(), Failure> {
     admin.delete(&format!("/admin/api/outbox/{id}")).await.map(|_| ())
 }
 
-/// Does something with each letter that is dead now, and with none twice: what fails again meanwhile is left. How many they
-/// were.
-async fn each(admin: &Admin, act: impl AsyncFn(&Admin, Uuid) -> Result<(), Failure>) -> Result<usize, Failure> {
-    let mut done = BTreeSet::new();
+/// Does something with each letter that is dead now: what fails again meanwhile is left, and what another has done meanwhile is
+/// none of ours. How many they were.
+async fn all(
+    admin: &Admin,
+    done: &str,
+    act: impl AsyncFn(&Admin, Uuid) -> Result<(), Failure>,
+) -> Result<Value, Failure> {
+    let (mut cursor, mut ids) = (String::new(), Vec::new());
     loop {
-        let page = admin.get_json("/admin/api/outbox?state=dead").await?;
-        let ids = page["items"].as_array().into_iter().flatten();
-        let ids = ids.filter_map(|item| Uuid::try_parse(item["id"].as_str()?).ok());
-        let new: Vec<Uuid> = ids.filter(|id| !done.contains(id)).collect();
-        if new.is_empty() {
-            return Ok(done.len());
+        let page = admin
+            .get_json(&format!("/admin/api/outbox?state=dead&limit={PAGE}{cursor}"))
+            .await?;
+        let items = page["items"].as_array().into_iter().flatten();
+        ids.extend(items.filter_map(|item| Uuid::try_parse(item["id"].as_str()?).ok()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
         }
-        for id in new {
-            act(admin, id).await?;
-            done.insert(id);
-        }
-        eprintln!("{} so far", done.len());
     }
+    let mut gone = 0;
+    for (number, id) in ids.iter().enumerate() {
+        match act(admin, *id).await {
+            Err(Failure::Failed(reason)) if reason.contains(NO_SUCH_LETTER) => gone += 1,
+            other => other?,
+        }
+        if (number + 1) % PAGE == 0 {
+            eprintln!("{} of {}", number + 1, ids.len());
+        }
+    }
+    Ok(json!({ done: ids.len() - gone }))
 }
 
 fn described(done: &Value) -> String {

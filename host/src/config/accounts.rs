@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::thread;
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::reading::{RawNumber, RawText, number, word};
-use crate::manifest::Source;
+use crate::manifest::{Source, is_role_name};
 
 /// Passwords and sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,7 +189,8 @@ struct RawSecondFactor {
     key_file: RawText,
     issuer: RawText,
     email_codes: Option<bool>,
-    required_for: Option<Vec<String>>,
+    #[serde(default)]
+    required_for: Vec<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -255,9 +257,15 @@ pub(super) fn read(raw: Raw, source: &mut Source<'_>) -> Accounts {
 
     let target = &mut accounts.second_factor;
     target.key_file = second_factor.key_file.map(|given| PathBuf::from(given.into_inner()));
-    target.issuer = second_factor.issuer.map(toml::Spanned::into_inner);
+    target.issuer = second_factor.issuer.map(Spanned::into_inner);
     target.email_codes = second_factor.email_codes.unwrap_or_default();
-    target.required_for = second_factor.required_for.unwrap_or_default().into_iter().collect();
+    for role in second_factor.required_for {
+        if role.get_ref() != EVERYBODY && !is_role_name(role.get_ref()) {
+            let help = format!("write the names of roles, such as \"admin\", or \"{EVERYBODY}\" for everybody");
+            source.complain(role.span(), format!("`{}` is no role", role.get_ref()), Some(help));
+        }
+        target.required_for.insert(role.into_inner());
+    }
 
     let target = &mut accounts.attempts;
     number(attempts.per_account, 0..=1_000_000, &mut target.per_account, source);

@@ -54,6 +54,7 @@ pub use routes::accounts::described as account_value;
 pub use routes::admin::{AdminActions, AdminError};
 pub use routes::audit::described as audit_value;
 pub use routes::auth::account::receipt as receipt_value;
+pub use routes::outbox::NO_SUCH_LETTER;
 pub use tls::{BadCertificate, Certificates};
 
 use crate::accounts::Accounts;

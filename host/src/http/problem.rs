@@ -192,6 +192,9 @@ impl Problem {
     }
 }
 
+/// The code of what an account is refused that must use a second factor.
+pub(super) const SECOND_FACTOR_REQUIRED: &str = "second_factor_required";
+
 /// 401: what was presented is not valid.
 pub(super) fn bad_credentials() -> Problem {
     unauthenticated(

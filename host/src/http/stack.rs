@@ -12,6 +12,7 @@
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -132,13 +133,38 @@ fn panicked(request: &Request, panic: &(dyn std::any::Any + Send)) -> Problem {
     Problem::internal()
 }
 
-/// How many refusals of what somebody may not do are told in a second at the level `info`, and at once: whoever makes more of
-/// them is not to fill the log.
-static TOLD: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
-    const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
-    const AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
-    RateLimiter::direct(Quota::per_second(PER_SECOND).allow_burst(AT_ONCE))
-});
+/// Which refusals of one kind are told at the level `info`: 100 at once and then ten a second, as whoever makes more of them is
+/// not to fill the log. How many were left out is told with the next.
+struct Telling {
+    limiter: DefaultDirectRateLimiter,
+    left_out: AtomicU32,
+}
+
+impl Telling {
+    fn new() -> Self {
+        const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+        const AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+        Self {
+            limiter: RateLimiter::direct(Quota::per_second(PER_SECOND).allow_burst(AT_ONCE)),
+            left_out: AtomicU32::new(0),
+        }
+    }
+
+    /// How many were left out, if this one is to be told.
+    fn next(&self) -> Option<u32> {
+        match self.limiter.check() {
+            Ok(()) => Some(self.left_out.swap(0, Ordering::Relaxed)),
+            Err(_) => {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+}
+
+// Anybody makes the former in any number; they are not to cover up the latter.
+static UNAUTHENTICATED: LazyLock<Telling> = LazyLock::new(Telling::new);
+static FORBIDDEN: LazyLock<Telling> = LazyLock::new(Telling::new);
 
 /// What failed on this side of the wire belongs into the log, and so does who was refused what they may not do (OWASP ASVS 5.0,
 /// 16.3.2); other refusals only where somebody looks for them. What is refused for want of room, or of something that the
@@ -151,11 +177,16 @@ fn log(request: &Request, problem: &Problem) {
         &request.head.method,
         request.head.uri.path(),
     );
+    let told = match problem.status() {
+        StatusCode::UNAUTHORIZED => UNAUTHENTICATED.next(),
+        StatusCode::FORBIDDEN => FORBIDDEN.next(),
+        _ => None,
+    };
     if problem.status().is_server_error() && !matches!(code, "overloaded" | "passkeys_unavailable") {
         tracing::warn!(target: "http", request = ?request.id, %method, path, status, code, "a request failed");
-    } else if matches!(problem.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && TOLD.check().is_ok() {
+    } else if let Some(left_out) = told {
         let peer = request.peer;
-        tracing::info!(target: "http", request = ?request.id, %peer, %method, path, status, code, "a request was refused");
+        tracing::info!(target: "http", request = ?request.id, %peer, %method, path, status, code, left_out, "a request was refused");
     } else {
         tracing::debug!(target: "http", request = ?request.id, %method, path, status, code, "a request was refused");
     }

@@ -190,7 +190,20 @@ impl Outbox {
     /// Up to `limit` entries that wait or are dead.
     pub async fn list(&self, dead: bool, limit: usize) -> Result<Vec<Entry>, Ended> {
         let range = if dead { keys::all_dead() } else { keys::all_waiting() };
-        let rows = self.engine.scan(&Scan::first(range, limit.min(MAX_SCAN_ROWS))).await?;
+        self.listed(Scan::first(range, limit.min(MAX_SCAN_ROWS))).await
+    }
+
+    /// Up to `limit` dead letters behind one, the oldest first.
+    pub async fn list_dead(&self, behind: Option<Uuid>, limit: usize) -> Result<Vec<Entry>, Ended> {
+        let scan = Scan {
+            after: behind.map(keys::dead),
+            ..Scan::first(keys::all_dead(), limit.min(MAX_SCAN_ROWS))
+        };
+        self.listed(scan).await
+    }
+
+    async fn listed(&self, scan: Scan) -> Result<Vec<Entry>, Ended> {
+        let rows = self.engine.scan(&scan).await?;
         // What is told must stay true.
         self.engine.durable(rows.applied).await?;
         rows.data.into_iter().map(|(_, row)| decode(&row.value)).collect()

@@ -205,7 +205,11 @@ fn is_named(erasure: &Erasure, row: &[u8]) -> bool {
     // What is of later is about somebody who has the address anew.
     let is_of_then = match erasure.finished_ms() {
         None => true,
-        Some(finished_ms) => row["made_ms"].as_u64().is_some_and(|made_ms| made_ms <= finished_ms),
+        Some(finished_ms) => {
+            // A registration that waits is as old as the account that it would make.
+            let made_ms = row["made_ms"].as_u64().or(row["Confirm"]["created_ms"].as_u64());
+            made_ms.is_some_and(|made_ms| made_ms <= finished_ms)
+        }
     };
     let id = erasure.account.to_string();
     OWNERS

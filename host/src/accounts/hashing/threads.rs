@@ -236,7 +236,7 @@ fn hash(work: &Work, place: &Place, desk: &Thread) {
             work.done.push(deliver);
         }
         place.job.store(None);
-        work.steps.fetch_add(1, Ordering::Relaxed);
+        work.steps.fetch_add(1, Ordering::Release);
         desk.unpark();
     }
 }
@@ -314,7 +314,9 @@ mod tests {
         let threads = Threads::start(1, Duration::MAX).unwrap();
         let work = &threads.work;
         let ended = |steps| {
-            while work.steps.load(Ordering::Relaxed) < steps {
+            let begin = Instant::now();
+            while work.steps.load(Ordering::Acquire) < steps {
+                assert!(begin.elapsed() < Duration::from_secs(60), "the job is not done");
                 thread::sleep(Duration::from_millis(1));
             }
         };

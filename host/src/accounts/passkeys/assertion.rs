@@ -77,7 +77,8 @@ impl Accounts {
         let subject = subject(known.as_ref(), owner);
         let is_familiar = self.knows_network(subject.id(), client).await?;
         let passed = self.attempts.login(subject.id(), client, is_familiar);
-        self.or_held_back(passed, &subject, Method::Passkey, client).await?;
+        self.note_if_held_back(passed, &subject, Method::Passkey, client)
+            .await?;
         let digest = session::digest(token);
         let login = store::again(|| self.try_login_passkey(&digest, owner, answer, client)).await?;
         login.ok_or(Error::BadPasskey)

@@ -104,7 +104,7 @@ impl Accounts {
             factors.passkeys.push(passkey.clone());
             let recovery_codes = is_first.then(|| factors.renew_recovery()).transpose()?;
             work.write(keys::factors(account), factors, None)?;
-            let login = self.keep_proof(&mut work, changing, Method::Passkey)?;
+            let login = self.renew_with_proof(&mut work, changing, Method::Passkey)?;
             self.tell_changed(&mut work, identity, Act::FactorAdded, client).await?;
             work.commit().await?;
             Ok(Some(Added {
@@ -145,7 +145,7 @@ impl Accounts {
             if !is_other_way && self.identities_of(&mut work, account).await?.is_empty() {
                 return Err(Error::LastWayIn);
             }
-            factors.check_removed(&record)?;
+            self.check_removed(&record, &mut factors)?;
             work.write(keys::factors(account), &factors, None)?;
             self.tell_changed(&mut work, identity, Act::FactorRemoved, client)
                 .await?;

@@ -201,6 +201,12 @@ async fn mail_that_comes_in_while_the_account_goes_is_found_by_the_second_look_a
     fixture.clock.advance(5 * MINUTE_MS);
     assert_eq!(accounts.go_on_erasing(&catalogue).await, Ok(0));
     assert_eq!(fixture.mails(false).await, [(ADDRESS.to_owned(), "confirm".to_owned())]);
+    // The links go like the mails that they are in.
+    let links = accounts.begin().scan(&keys::links(), None, 100).await.unwrap();
+    let of_ada = links
+        .iter()
+        .filter(|(_, row)| String::from_utf8_lossy(row).contains(ADDRESS));
+    assert_eq!(of_ada.count(), 1);
     let mails = fixture.outbox().list(false, 10).await.unwrap();
     let path = mails[0].payload["link"]["path"].as_str().unwrap_or_default();
     let token = path.split_once("?token=").map(|(_, token)| token).unwrap_or_default();

@@ -47,6 +47,58 @@ async fn attempts_that_are_held_back_are_in_the_activity() {
 }
 
 #[tokio::test]
+async fn whoever_is_held_back_has_only_so_much_written_whatever_address_they_name() {
+    let fixture = Fixture::with(|config| config.attempts.per_network = 5);
+    let client = Client {
+        address: Some([192, 0, 2, 1].into()),
+        agent: None,
+    };
+    let before = fixture.accounts.engine.health().applied;
+    for number in 0..1_000 {
+        let address = format!("nobody{number}@example.org");
+        let refused = fixture.accounts.login(&address, ANOTHER, &client).await.err();
+        assert_eq!(
+            matches!(refused, Some(Error::TooManyAttempts { .. })),
+            number >= 5,
+            "{refused:?}"
+        );
+    }
+    let written = fixture.accounts.engine.health().applied - before;
+    assert!((60..80).contains(&written), "{written}");
+}
+
+#[tokio::test]
+async fn what_somebody_does_with_the_account_keeps_no_link_from_working() {
+    let fixture = Fixture::new();
+    let identity = fixture.member(ADDRESS).await;
+    let token = reset_link(&fixture).await;
+    let client = Client::default();
+    let mut last = Ok(Vec::new());
+    for _ in 0..30 {
+        last = fixture.accounts.renew_recovery(&identity, &client).await;
+    }
+    assert!(matches!(last, Err(Error::TooManyAttempts { .. })), "{last:?}");
+    assert_eq!(fixture.accounts.reset(&token, ANOTHER, &client).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_password_is_made_neither_of_the_person_nor_of_the_host() {
+    let fixture = Fixture::new();
+    for bad in ["shop.example.org 7", "Augusta King King"] {
+        let registered = fixture
+            .accounts
+            .register(ADDRESS, bad, Some("Augusta King".to_owned()))
+            .await;
+        assert!(matches!(registered, Err(Error::Invalid(_))), "{bad}: {registered:?}");
+    }
+    // Others may have them.
+    for good in ["firm.example.net 7", "Amadea Lord Lord"] {
+        let registered = fixture.accounts.register(ADDRESS, good, None).await;
+        assert!(registered.is_ok(), "{good}: {registered:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_link_is_no_way_to_have_passwords_hashed_again_and_again() {
     let fixture = Fixture::new();
     fixture.account(ADDRESS).await;

@@ -70,6 +70,9 @@ async fn who_must_use_a_second_factor_does_nothing_else_before() {
     let identity = fixture.identity(&renewed).await.unwrap();
     let token = fixture.token(&identity).await.unwrap();
     assert!(fixture.accounts.identify_program(&token).await.unwrap().is_some());
+    // Nor does it go away afterwards, with all that it has opened.
+    let removed = fixture.accounts.remove_totp(&identity, &Client::default()).await;
+    assert!(matches!(removed, Err(Error::Conflict(_))), "{removed:?}");
 }
 
 #[tokio::test]

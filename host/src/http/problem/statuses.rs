@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::{Problem, bad_credentials, index_required, precondition_failed, unauthenticated};
+use super::{Problem, SECOND_FACTOR_REQUIRED, bad_credentials, index_required, precondition_failed, unauthenticated};
 use crate::accounts;
 use crate::capabilities::json;
 use crate::capabilities::model;
@@ -177,7 +177,7 @@ impl From<accounts::Error> for Problem {
                 "prove again who you are: POST /auth/reauthenticate",
             ),
             accounts::Error::NotRecentBySecond => Self::new(StatusCode::FORBIDDEN, "reauthentication_required", detail),
-            accounts::Error::SecondFactorRequired => Self::new(StatusCode::FORBIDDEN, "second_factor_required", detail),
+            accounts::Error::SecondFactorRequired => Self::new(StatusCode::FORBIDDEN, SECOND_FACTOR_REQUIRED, detail),
             accounts::Error::RegistrationClosed => Self::new(StatusCode::FORBIDDEN, "registration_closed", detail),
             accounts::Error::LinkSpent => Self::new(StatusCode::GONE, "link_spent", detail),
             accounts::Error::Invalid(errors) => Self::invalid(errors),

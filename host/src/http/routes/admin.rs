@@ -1,5 +1,7 @@
 //! `/admin/api`: what only the operator may do.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use super::auth::client;
 use crate::accounts::By;
 use crate::http::body::{self, Body, Chunks};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, SECOND_FACTOR_REQUIRED};
 use crate::http::request::Request;
 use crate::http::{Http, identify, respond};
 use crate::policy::{Caller, Refusal};
@@ -59,20 +61,32 @@ impl From<AdminError> for Problem {
 pub(in crate::http) async fn operator(http: &Http, request: &Request) -> Result<Caller, Problem> {
     // No cookie: a browser sends those of one port to all others.
     let credentials = identify::bearer(&request.head.headers)?;
-    match http.identity.caller(&credentials).await? {
+    let caller = match http.identity.caller(&credentials).await {
+        Err(problem) if problem.code() == SECOND_FACTOR_REQUIRED => {
+            let identity = http.identity.account(&credentials).await?;
+            refused(http, request, Actor::Account(identity.account.id)).await?;
+            return Err(problem);
+        }
+        caller => caller?,
+    };
+    match caller {
         caller if caller.is_operator() && caller.limits().is_none() => Ok(caller),
         Caller::Anonymous => Err(Refusal::Unauthenticated.into()),
-        refused @ (Caller::Account(_) | Caller::Operator) => {
-            let by = By {
-                actor: actor(&refused),
-                client: client(request),
-            };
-            // No path: what it holds may tell of anybody.
-            let detail = json!({ "method": request.head.method.as_str() });
-            http.accounts.audit_refusal(&by, detail).await?;
+        caller @ (Caller::Account(_) | Caller::Operator) => {
+            refused(http, request, actor(&caller)).await?;
             Err(Refusal::Forbidden.into())
         }
     }
+}
+
+/// Writes into the audit log who was refused. No path: what it holds may tell of anybody.
+async fn refused(http: &Http, request: &Request, actor: Actor) -> Result<(), Problem> {
+    let by = By {
+        actor,
+        client: client(request),
+    };
+    let detail = json!({ "method": request.head.method.as_str() });
+    Ok(http.accounts.audit_refusal(&by, detail).await?)
 }
 
 /// The operator or the administrator who asks, for the audit log.
@@ -114,7 +128,11 @@ pub(in crate::http) async fn plugins(http: &Http, request: &Request) -> Result<R
 pub(in crate::http) async fn reload(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
     let by = by(http, request).await?;
     audited(http, request, "plugin.reload", None).await?;
-    respond::value(request.format, &http.admin.reload(by.actor).await?).await
+    // It is done to its end, whether the client waits for that or not.
+    let admin = Arc::clone(&http.admin);
+    let reloaded = tokio::spawn(async move { admin.reload(by.actor).await }).await;
+    let changed = reloaded.map_err(|error| AdminError::Failed(error.to_string()))??;
+    respond::value(request.format, &changed).await
 }
 
 /// `GET /admin/api/verify`

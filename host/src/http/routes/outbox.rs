@@ -7,53 +7,66 @@ use uuid::Uuid;
 use super::admin::{by, operator};
 use crate::dispatch::Failure;
 use crate::http::body::Body;
+use crate::http::paging::{Paging, bad};
 use crate::http::problem::Problem;
 use crate::http::request::Request;
-use crate::http::{Http, query, render, respond};
+use crate::http::{Http, render, respond};
 use crate::storage::audit::Act;
 use crate::storage::outbox::Entry;
 use crate::storage::transaction::Ended;
 
+/// What is said of a dead letter that is not there.
+pub const NO_SUCH_LETTER: &str = "there is no such dead letter";
 /// The most entries of an answer.
 const MAX_ENTRIES: usize = 500;
 
-/// `GET /admin/api/outbox?state=waiting|dead`: the first of them.
+/// `GET /admin/api/outbox?state=waiting|dead`: the first of them; dead letters come in pages.
 pub(in crate::http) async fn list(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
     operator(http, request).await?;
-    let bad = |detail: &'static str| Problem::bad_request("malformed_query", detail);
     let mut dead = false;
-    for (name, value) in query::pairs(request.head.uri.query().unwrap_or_default())? {
-        dead = match (&*name, &*value) {
+    let query = request.head.uri.query().unwrap_or_default();
+    let Paging { behind, limit } = Paging::<Uuid>::read(query, MAX_ENTRIES, |name, value| {
+        dead = match (name, value) {
             ("state", "dead") => true,
             ("state", "waiting") => false,
-            ("state", _) => return Err(bad("`state` is `waiting` or `dead`")),
-            _ => return Err(bad("the only parameter is `state`")),
+            ("state", _) => return Err(bad("`state` is `waiting` or `dead`".to_owned())),
+            _ => return Ok(false),
         };
-    }
-    let entries = http.outbox.list(dead, MAX_ENTRIES).await.map_err(failed)?;
+        Ok(true)
+    })?;
+    let entries = match (dead, behind) {
+        (true, behind) => http.outbox.list_dead(behind, limit).await,
+        (false, None) => http.outbox.list(false, limit).await,
+        (false, Some(_)) => return Err(bad("only dead letters come in pages".to_owned())),
+    };
+    let entries = entries.map_err(failed)?;
+    // A full page may be followed by another.
+    let next = entries
+        .last()
+        .filter(|_| dead && entries.len() == limit)
+        .map(|last| last.id);
     let items: Vec<Value> = entries.iter().map(described).collect();
-    respond::value(request.format, &json!({ "items": items })).await
+    respond::value(request.format, &json!({ "items": items, "next_cursor": next })).await
 }
 
 /// `POST /admin/api/outbox/{id}/retry`
 pub(in crate::http) async fn retry(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    let act = act(http, request, "outbox.retry", id).await?;
-    settled(http.outbox.retry(parsed(id)?, &act).await)
+    let id = parsed(id)?;
+    let entry = entry(http, request, "outbox.retry", id).await?;
+    settled(http.outbox.retry(id, &entry).await)
 }
 
 /// `DELETE /admin/api/outbox/{id}`
 pub(in crate::http) async fn drop(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    let act = act(http, request, "outbox.drop", id).await?;
-    settled(http.outbox.drop(parsed(id)?, &act).await)
+    let id = parsed(id)?;
+    let entry = entry(http, request, "outbox.drop", id).await?;
+    settled(http.outbox.drop(id, &entry).await)
 }
 
 /// The entry of the audit log, which is written with what it tells of.
-async fn act(http: &Http, request: &Request, act: &str, id: &str) -> Result<Act, Problem> {
+async fn entry(http: &Http, request: &Request, act: &str, id: Uuid) -> Result<Act, Problem> {
     let by = by(http, request).await?;
-    Ok(http
-        .accounts
-        .act(&by, act, Some(parsed(id)?.to_string()), Value::Null)
-        .await?)
+    Ok(http.accounts.act(&by, act, Some(id.to_string()), Value::Null).await?)
 }
 
 fn settled(done: Result<bool, Ended>) -> Result<Response<Body>, Problem> {
@@ -68,7 +81,7 @@ fn parsed(id: &str) -> Result<Uuid, Problem> {
 }
 
 fn no_such_letter() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such dead letter")
+    Problem::new(StatusCode::NOT_FOUND, "not_found", NO_SUCH_LETTER)
 }
 
 fn failed(ended: Ended) -> Problem {

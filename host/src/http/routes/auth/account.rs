@@ -74,6 +74,7 @@ pub(in crate::http) async fn receipt_key(http: &Http, request: &Request) -> Resu
 /// `GET /auth/me/export`
 pub(in crate::http) async fn export(http: &Http, request: &Request) -> Result<Response<Body>, Problem> {
     let identity = recent(http, request).await?;
+    http.accounts.require_recent_by_all(&identity).await?;
     let archive = export::archive(http, &identity.account).await?;
     let mut response = Response::new(body::streamed(archive));
     let headers = response.headers_mut();
@@ -100,8 +101,7 @@ pub(in crate::http) async fn sessions(http: &Http, request: &Request) -> Result<
     let (owner, current) = (identity.account.id, identity.session.id);
     if request.head.method == Method::DELETE {
         // Whoever has come by a session is not to end those of the owner (OWASP ASVS 5.0, 7.5.2).
-        http.accounts.require_recent(&identity)?;
-        http.accounts.end_sessions(owner, Some(current)).await?;
+        http.accounts.end_others(&identity).await?;
         return Ok(respond::no_content());
     }
     let sessions = http.accounts.sessions(owner).await?;
@@ -112,7 +112,7 @@ pub(in crate::http) async fn sessions(http: &Http, request: &Request) -> Result<
 pub(in crate::http) async fn end_session(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
     let identity = recent(http, request).await?;
     let session = parsed(id, "session")?;
-    http.accounts.end_session(identity.account.id, session).await?;
+    http.accounts.end_own(&identity, session).await?;
     Ok(respond::no_content())
 }
 
