@@ -28,8 +28,9 @@ const SESSION_US: f64 = 5.0;
 const LOGINS_DIFFER: f64 = 0.01;
 /// Clients that log in as fast as they can.
 const CLIENTS: usize = 16;
-/// The least of the rate of bare argon2id that logins reach.
-const LOGINS_REACH: f64 = 0.9;
+/// The least of the rate of bare argon2id that logins reach. That is argon2id as fast as it goes, and a login is more: a
+/// session, an event and a durable commit.
+const LOGINS_REACH: f64 = 0.8;
 /// The most that they may lengthen the others' 99th percentile.
 const OTHERS: f64 = 2.0;
 
