@@ -188,6 +188,10 @@ fn all_dead_letters_are_tried_again_or_dropped_at_once() {
     host.wait_until("two more to be refused", || listed(&host, "dead").len() == 2);
     assert_eq!(stdout(&command(&host, &["drop", "--all"])).trim(), "2 dropped");
     assert_eq!(listed(&host, "dead"), [] as [Value; 0]);
+    // Whoever may not ask is not told what there is, whatever they ask for.
+    let stranger = host.admin().with_token("nobody");
+    stranger.delete("/admin/api/outbox/none").expect(401);
+    stranger.post("/admin/api/outbox/none/retry", &json!({})).expect(401);
     // One of the two has to be said.
     assert_eq!(command(&host, &["drop"]).status.code(), Some(2));
 }

@@ -37,6 +37,8 @@ impl Blocklist {
             }
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
             let text = text.strip_suffix(b"\r").unwrap_or(text);
+            // Some editors begin a file with a mark.
+            let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
             if text.len() > MAX_LINE_BYTES || list.entries.len() == MAX_ENTRIES {
                 let reason = format!("line {number}: a list has at most {MAX_ENTRIES} lines of {MAX_LINE_BYTES} bytes");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
@@ -81,7 +83,7 @@ mod tests {
     fn passwords_are_listed_as_they_are_or_as_their_digests_and_compared_in_lower_case() {
         let file = tempfile::NamedTempFile::new().unwrap();
         // The second is the SHA-1 of `plover quartz ninety lamp`, as `sha1sum` says it.
-        let lines = "Correct Horse Battery\r\n\n94C0F6A00585F201AB3EC1BAD9F6CE78AA95772D:17\n";
+        let lines = "\u{feff}Correct Horse Battery\r\n\n94C0F6A00585F201AB3EC1BAD9F6CE78AA95772D:17\n";
         std::fs::write(file.path(), lines).unwrap();
         let list = Blocklist::read(file.path()).unwrap();
         assert!(list.has("correct horse battery") && list.has("CORRECT HORSE BATTERY"));

@@ -76,13 +76,11 @@ impl Accounts {
             let (account, session) = ended(&mut work, &key).await?;
             work.delete(key.clone());
             match session {
-                Some(session) => {
-                    let of_account = keys::session_of(account, session);
-                    if let Some(digest) = work.read::<[u8; 32]>(&of_account).await? {
-                        work.delete(keys::session(&digest));
-                        work.delete(of_account);
-                    }
-                }
+                Some(session) => match self.end_one(&mut work, account, session).await {
+                    // It has ended before.
+                    Ok(()) | Err(Error::NotFound) => {}
+                    Err(error) => return Err(error),
+                },
                 None => {
                     self.end_all(&mut work, account, None).await?;
                     self.end_tokens(&mut work, account).await?;

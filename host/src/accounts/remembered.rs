@@ -7,7 +7,7 @@ use super::error::Error;
 use super::mail::{MAIL, Mail};
 use super::store::{self, Work};
 use super::{Accounts, erase};
-use crate::storage::engine::MAX_SCAN_ROWS;
+use crate::storage::engine::{Key, MAX_SCAN_ROWS};
 use crate::storage::keyspace::outbox as keys;
 use crate::storage::outbox::{self, Entry};
 
@@ -86,7 +86,7 @@ impl Accounts {
     }
 }
 
-async fn read(mut work: Work, key: &crate::storage::engine::Key) -> Result<Option<Entry>, Error> {
+async fn read(mut work: Work, key: &Key) -> Result<Option<Entry>, Error> {
     let entry = work.read(key).await?;
     work.commit().await?;
     Ok(entry)

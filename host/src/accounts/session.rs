@@ -295,10 +295,7 @@ impl Accounts {
         store::again(|| async {
             let mut work = self.begin();
             let (record, ..) = self.recent_session(&mut work, identity).await?;
-            let key = keys::session_of(record.account.id, session);
-            let digest: [u8; 32] = work.read(&key).await?.ok_or(Error::NotFound)?;
-            work.delete(keys::session(&digest));
-            work.delete(key);
+            self.end_one(&mut work, record.account.id, session).await?;
             work.commit().await
         })
         .await
@@ -320,25 +317,22 @@ impl Accounts {
     pub async fn end_session(&self, account: Uuid, session: Uuid) -> Result<(), Error> {
         store::again(|| async {
             let mut work = self.begin();
-            let key = keys::session_of(account, session);
-            let digest: [u8; 32] = work.read(&key).await?.ok_or(Error::NotFound)?;
-            work.delete(keys::session(&digest));
-            work.delete(key);
+            self.end_one(&mut work, account, session).await?;
             work.commit().await
         })
         .await
+    }
+
+    /// Ends a session of an account; [`Error::NotFound`] where it has no such session.
+    pub(super) async fn end_one(&self, work: &mut Work, account: Uuid, session: Uuid) -> Result<(), Error> {
+        let key = keys::session_of(account, session);
+        let digest: [u8; 32] = work.read(&key).await?.ok_or(Error::NotFound)?;
+        work.delete(keys::session(&digest));
+        work.delete(key);
+        Ok(())
     }
 
     /// Ends the sessions of an account, but for the one that is to be kept.
-    pub async fn end_sessions(&self, account: Uuid, but: Option<Uuid>) -> Result<(), Error> {
-        store::again(|| async {
-            let mut work = self.begin();
-            self.end_all(&mut work, account, but).await?;
-            work.commit().await
-        })
-        .await
-    }
-
     pub(super) async fn end_all(&self, work: &mut Work, account: Uuid, but: Option<Uuid>) -> Result<(), Error> {
         for (session, digest) in self.digests(work, account).await? {
             if Some(session) != but {

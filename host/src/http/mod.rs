@@ -35,6 +35,7 @@ mod router;
 mod routes;
 mod stack;
 mod tally;
+mod telling;
 mod throttle;
 mod tls;
 mod trace;

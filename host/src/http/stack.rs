@@ -9,13 +9,9 @@
 //!
 //! One function instead of a pile of layers: it runs for each request, and costs a fraction of a microsecond.
 
-use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, HeaderValue, REFERRER_POLICY,
@@ -31,6 +27,7 @@ use super::problem::Problem;
 use super::proxy::Peer;
 use super::request::Request;
 use super::router::{self, Surface};
+use super::telling::{FORBIDDEN, UNAUTHENTICATED};
 use super::throttle::{Group, Standings};
 use super::trace::{self, TRACEPARENT, X_REQUEST_ID};
 use super::{Http, compress, head};
@@ -132,39 +129,6 @@ fn panicked(request: &Request, panic: &(dyn std::any::Any + Send)) -> Problem {
     tracing::error!(target: "http", request = ?request.id, path = request.head.uri.path(), message, "a handler panicked");
     Problem::internal()
 }
-
-/// Which refusals of one kind are told at the level `info`: 100 at once and then ten a second, as whoever makes more of them is
-/// not to fill the log. How many were left out is told with the next.
-struct Telling {
-    limiter: DefaultDirectRateLimiter,
-    left_out: AtomicU32,
-}
-
-impl Telling {
-    fn new() -> Self {
-        const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
-        const AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
-        Self {
-            limiter: RateLimiter::direct(Quota::per_second(PER_SECOND).allow_burst(AT_ONCE)),
-            left_out: AtomicU32::new(0),
-        }
-    }
-
-    /// How many were left out, if this one is to be told.
-    fn next(&self) -> Option<u32> {
-        match self.limiter.check() {
-            Ok(()) => Some(self.left_out.swap(0, Ordering::Relaxed)),
-            Err(_) => {
-                self.left_out.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-        }
-    }
-}
-
-// Anybody makes the former in any number; they are not to cover up the latter.
-static UNAUTHENTICATED: LazyLock<Telling> = LazyLock::new(Telling::new);
-static FORBIDDEN: LazyLock<Telling> = LazyLock::new(Telling::new);
 
 /// What failed on this side of the wire belongs into the log, and so does who was refused what they may not do (OWASP ASVS 5.0,
 /// 16.3.2); other refusals only where somebody looks for them. What is refused for want of room, or of something that the

@@ -115,7 +115,11 @@ async fn an_identity_is_linked_to_one_account_through_a_session_that_is_still_th
     fixture.link(&ada, &identity).await.unwrap();
     assert_eq!(fixture.link(&eve, &identity).await, Err(Error::IdentityTaken));
     assert_eq!(fixture.sign_in(&identity).await.unwrap().account, ada.account);
-    fixture.accounts.end_sessions(eve.account.id, None).await.unwrap();
+    fixture
+        .accounts
+        .end_sessions_of(eve.account.id, &By::console())
+        .await
+        .unwrap();
     let late = fixture.link(&eve, &assertion("8", "")).await;
     assert_eq!(late, Err(Error::SessionEnded));
 }

@@ -51,22 +51,23 @@ pub(in crate::http) async fn list(http: &Http, request: &Request) -> Result<Resp
 
 /// `POST /admin/api/outbox/{id}/retry`
 pub(in crate::http) async fn retry(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    let id = parsed(id)?;
-    let entry = entry(http, request, "outbox.retry", id).await?;
+    let (id, entry) = entry(http, request, "outbox.retry", id).await?;
     settled(http.outbox.retry(id, &entry).await)
 }
 
 /// `DELETE /admin/api/outbox/{id}`
 pub(in crate::http) async fn drop(http: &Http, id: &str, request: &Request) -> Result<Response<Body>, Problem> {
-    let id = parsed(id)?;
-    let entry = entry(http, request, "outbox.drop", id).await?;
+    let (id, entry) = entry(http, request, "outbox.drop", id).await?;
     settled(http.outbox.drop(id, &entry).await)
 }
 
-/// The entry of the audit log, which is written with what it tells of.
-async fn entry(http: &Http, request: &Request, act: &str, id: Uuid) -> Result<Act, Problem> {
+/// The letter that is meant, and the entry of the audit log, which is written with what it tells of. Who asks comes first: nobody
+/// else is told what an id looks like.
+async fn entry(http: &Http, request: &Request, act: &str, id: &str) -> Result<(Uuid, Act), Problem> {
     let by = by(http, request).await?;
-    Ok(http.accounts.act(&by, act, Some(id.to_string()), Value::Null).await?)
+    let id = parsed(id)?;
+    let entry = http.accounts.act(&by, act, Some(id.to_string()), Value::Null);
+    Ok((id, entry.await?))
 }
 
 fn settled(done: Result<bool, Ended>) -> Result<Response<Body>, Problem> {

@@ -83,28 +83,31 @@ pub(super) async fn session(
     login: &Login,
     carrier: Carrier,
 ) -> Result<Response<Body>, Problem> {
-    let mut answer = json!({
+    let answer = json!({
         "expires_at": render::time(login.session.ends_ms),
         "account": account(&login.account),
     });
-    if carrier == Carrier::Bearer {
-        answer["token"] = login.token.reveal().into();
-    }
-    let mut response = respond::value(request.format, &answer).await?;
-    if carrier == Carrier::Cookie {
-        response.headers_mut().insert(SET_COOKIE, session_cookie(http, login));
-    }
-    Ok(response)
+    carried(http, request, login, carrier, answer).await
 }
 
-/// An answer to one whose session has another token from here on.
+/// An answer to one whose session has another token from here on, which goes the way on which the one before came.
 pub(super) async fn renewed(
     http: &Http,
     request: &Request,
     login: &Login,
+    answer: Value,
+) -> Result<Response<Body>, Problem> {
+    carried(http, request, login, Carrier::of(http, request)?, answer).await
+}
+
+/// An answer with the secret of a session.
+async fn carried(
+    http: &Http,
+    request: &Request,
+    login: &Login,
+    carrier: Carrier,
     mut answer: Value,
 ) -> Result<Response<Body>, Problem> {
-    let carrier = Carrier::of(http, request)?;
     if carrier == Carrier::Bearer {
         answer["token"] = login.token.reveal().into();
     }
