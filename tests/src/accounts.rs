@@ -86,6 +86,29 @@ impl Host {
             .to_owned()
     }
 
+    /// The cookie of a browser that logs in with [`PASSWORD`]: `NAME=VALUE`. Fails the test where other hosts, scripts or
+    /// whoever listens could get at it.
+    #[track_caller]
+    pub fn cookie(&self, email: &str) -> String {
+        let login = json!({ "email": email, "password": PASSWORD, "session": "cookie" });
+        let answer = self.post("/auth/login", &login).expect(200);
+        assert!(
+            answer.json().get("token").is_none(),
+            "the secret is in the cookie or in the answer, never in both"
+        );
+        let set = answer.header("set-cookie").expect("a cookie").to_owned();
+        for said in [
+            "__Host-portcullis=pcs_",
+            "; Path=/",
+            "; Secure",
+            "; HttpOnly",
+            "; SameSite=Lax",
+        ] {
+            assert!(set.contains(said), "{said} is not in {set}");
+        }
+        set.split(';').next().expect("a cookie").to_owned()
+    }
+
     /// The same client with the token of an answer that gives one.
     #[track_caller]
     pub fn with_token_of(&self, answer: &Answer) -> Client {

@@ -13,27 +13,6 @@ fn host() -> Host {
     setup.with_config(&config).start()
 }
 
-/// The cookie of a session that begins.
-fn cookie(host: &Host, email: &str) -> String {
-    let login = json!({ "email": email, "password": PASSWORD, "session": "cookie" });
-    let answer = host.post("/auth/login", &login).expect(200);
-    assert!(
-        answer.json().get("token").is_none(),
-        "the secret is in the cookie or in the answer, never in both"
-    );
-    let set = answer.header("set-cookie").expect("a cookie").to_owned();
-    for said in [
-        "__Host-portcullis=pcs_",
-        "; Path=/",
-        "; Secure",
-        "; HttpOnly",
-        "; SameSite=Lax",
-    ] {
-        assert!(set.contains(said), "{said} is not in {set}");
-    }
-    set.split(';').next().expect("a cookie").to_owned()
-}
-
 fn with_cookie(host: &Host, method: &str, path: &str, cookie: &str, headers: &[(&str, &str)]) -> u16 {
     let request = host.api().request(method, path).header("cookie", cookie);
     let request = headers
@@ -49,7 +28,7 @@ fn with_cookie(host: &Host, method: &str, path: &str, cookie: &str, headers: &[(
 fn another_site_does_nothing_with_the_cookie_of_a_browser() {
     let host = host();
     host.account(ADA, &[]);
-    let cookie = cookie(&host, ADA);
+    let cookie = host.cookie(ADA);
     let own = [("sec-fetch-site", "same-origin")];
     assert_eq!(with_cookie(&host, "GET", "/auth/me", &cookie, &own), 200);
     for attack in [
@@ -105,7 +84,7 @@ fn a_session_that_was_planted_is_not_the_one_that_begins() {
     let host = host();
     host.account(ADA, &[]);
     host.account(EVE, &[]);
-    let planted = cookie(&host, EVE);
+    let planted = host.cookie(EVE);
     let login = json!({ "email": ADA, "password": PASSWORD, "session": "cookie" });
     let request = host
         .api()

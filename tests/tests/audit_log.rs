@@ -2,12 +2,9 @@
 //! to be read in it.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::thread;
 
-use portcullis_tests::{CHEAP_HASHING, Host, Plugin, Setup, UNLIMITED_ATTEMPTS};
+use portcullis_tests::{CHEAP_HASHING, Host, MailServer, Plugin, Setup, UNLIMITED_ATTEMPTS};
 use serde_json::{Value, json};
 
 const ADA: &str = "ada@example.org";
@@ -147,24 +144,12 @@ fn the_audit_log_tells_what_plugins_may_touch_whenever_that_changes() {
     is_whole(&host);
 }
 
-/// Somebody who takes no mail; `[mail]` that leads there.
-fn mail_server_that_refuses() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a port");
-    let address = listener.local_addr().expect("it is bound");
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            // Whoever asks may have gone away already.
-            let _ = (&client).write_all(b"554 no mail is taken here\r\n");
-        }
-    });
-    format!("[mail]\nserver = \"smtp://{address}\"\n")
-}
-
 #[test]
 fn what_an_operator_does_is_told_and_what_was_not_done_is_not() {
+    let server = MailServer::refusing();
     let host = Host::init()
         .with_plugins(["catalog"])
-        .with_config(&config(&mail_server_that_refuses()))
+        .with_config(&config(&server.config()))
         .with_policies("shop.cedar", POLICY)
         .start();
     let id = host.account(ADA, &[]);

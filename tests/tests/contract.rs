@@ -2,6 +2,7 @@
 
 mod contract {
     pub(crate) mod callers;
+    pub(crate) mod provider;
     pub(crate) mod router;
     pub(crate) mod table;
 }
@@ -109,11 +110,11 @@ fn what_can_not_be_read_of_the_router_is_not_left_out() {
     }
 }
 
-/// A path with what is filled in left out: `/api/{resource}` and `/api/products` are one route.
+/// A path with what is filled in left out: `/api/{resource}` and `/api/products` are one route, and so are others.
 fn shape(path: &str) -> String {
     let path = path.split('?').next().unwrap_or_default();
     let segments = path.split('/').map(|segment| match segment {
-        "products" => "{}",
+        "products" | "example" => "{}",
         _ if segment.starts_with('{') => "{}",
         literal => literal,
     });

@@ -1,20 +1,15 @@
 //! The outbox of a running host: what a mail server refuses for good waits for the operator, who has it tried again or drops it.
 
-mod outbox {
-    pub(crate) mod server;
-}
-
 use std::process::Output;
 
-use outbox::server::Server;
-use portcullis_tests::{CHEAP_HASHING, Host, PASSWORD};
+use portcullis_tests::{CHEAP_HASHING, Host, MailServer, PASSWORD};
 use serde_json::{Value, json};
 
 const ADA: &str = "ada@example.org";
 /// An id that no dead letter has.
 const NOTHING: &str = "01890000-0000-7000-8000-000000000000";
 
-fn host(server: &Server) -> Host {
+fn host(server: &MailServer) -> Host {
     let config = format!("{CHEAP_HASHING}{}", server.config());
     Host::init().with_config(&config).start()
 }
@@ -51,7 +46,7 @@ fn command(host: &Host, arguments: &[&str]) -> Output {
 
 #[test]
 fn a_mail_that_is_refused_for_good_is_a_dead_letter_and_is_delivered_once_it_is_tried_again() {
-    let server = Server::refusing();
+    let server = MailServer::refusing();
     let host = host(&server);
     let letter = dead_letter(&host, ADA);
     assert_eq!(
@@ -107,7 +102,7 @@ fn a_mail_that_is_refused_for_good_is_a_dead_letter_and_is_delivered_once_it_is_
 
 #[test]
 fn a_dead_letter_that_is_tried_again_waits_like_a_new_one_while_the_server_has_trouble() {
-    let server = Server::refusing();
+    let server = MailServer::refusing();
     let host = host(&server);
     let letter = dead_letter(&host, ADA);
     server.answer(451);
@@ -135,7 +130,7 @@ fn a_dead_letter_that_is_tried_again_waits_like_a_new_one_while_the_server_has_t
 
 #[test]
 fn a_dead_letter_that_is_dropped_is_gone_and_there_is_nothing_to_retry() {
-    let server = Server::refusing();
+    let server = MailServer::refusing();
     let host = host(&server);
     let first = dead_letter(&host, ADA);
     assert_eq!(stdout(&command(&host, &["drop", id(&first)])).trim(), "dropped");
@@ -172,7 +167,7 @@ fn a_dead_letter_that_is_dropped_is_gone_and_there_is_nothing_to_retry() {
 
 #[test]
 fn all_dead_letters_are_tried_again_or_dropped_at_once() {
-    let server = Server::refusing();
+    let server = MailServer::refusing();
     let host = host(&server);
     let register = |number: usize| {
         let new = json!({ "email": format!("ada{number}@example.org"), "password": PASSWORD });

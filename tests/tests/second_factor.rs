@@ -174,6 +174,21 @@ fn an_operator_helps_somebody_who_has_lost_their_phone() {
 }
 
 #[test]
+fn an_operator_helps_them_while_the_host_is_stopped_as_well() {
+    let mut host = host();
+    let (ada, ..) = guarded(&host);
+    let config = host.setup().config().display().to_string();
+    host.terminate();
+    let done = host.command_with_input(&["account", "reset-factors", ADA, "--config", &config], "");
+    assert!(done.status.success(), "{done:?}");
+    host.restart();
+    let token = ada.token().expect("she was signed in");
+    let before = host.api().with_token(token);
+    before.get("/auth/me").expect_problem(401, "unauthenticated");
+    host.session(ADA);
+}
+
+#[test]
 fn seeds_are_sealed_with_keys_that_can_be_changed() {
     let keys = [
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",

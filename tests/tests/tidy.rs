@@ -54,7 +54,7 @@ const UNSAFE: &[&str] = &[
 ];
 
 /// Whose names of tests and files are checked.
-const DOCUMENTATION: &[&str] = &["README.md", "docs/architecture.md"];
+const DOCUMENTATION: &[&str] = &["README.md", "docs/architecture.md", "docs/security.md"];
 
 /// Where the files are that the documentation names.
 const FOLDERS: &[&str] = &["host", "sdk", "plugins", "wit", "tests", "bench", "docs"];
@@ -119,6 +119,25 @@ fn every_file_says_first_what_it_is_for() {
         silent.is_empty(),
         "no `//!` sentence at the top of {}",
         silent.join(", ")
+    );
+}
+
+#[test]
+fn every_file_is_what_it_looks_like() {
+    // Among them those that make a line read otherwise than it is compiled (CVE-2021-42574).
+    let is_hidden = |character: char| {
+        (character.is_control() && character != '\n')
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut hidden = Vec::new();
+    for file in everything() {
+        let lines = file.text.lines().zip(1..).filter(|(line, _)| line.contains(is_hidden));
+        hidden.extend(lines.map(|(_, number)| format!("{}:{number}", file.name)));
+    }
+    assert!(
+        hidden.is_empty(),
+        "characters that are not to be seen: {}",
+        hidden.join(", ")
     );
 }
 

@@ -103,7 +103,8 @@ pub struct Link {
 }
 
 /// Mails of a kind to one address that somebody who is not signed in may ask for, so that nobody is flooded with them, and
-/// none keeps back one of another kind.
+/// none keeps back one of another kind. As many for each kind: otherwise a registration would be less work from some time on
+/// where the address has an account.
 const MAX_UNASKED: usize = 5;
 /// In this time: no longer than a link to reset is good, so that there is always one that is.
 const UNASKED_WITHIN_MS: u64 = 30 * 60_000;
@@ -121,9 +122,7 @@ pub(super) async fn send_unasked(work: &mut Work, mail: &Mail, now_ms: u64) -> R
     let key = keys::mailed(mail.about.as_str(), mail.to.as_str());
     let mut times: Vec<u64> = work.read(&key).await?.unwrap_or_default();
     times.retain(|time_ms| now_ms.saturating_sub(*time_ms) < UNASKED_WITHIN_MS);
-    // One that holds nothing but news is enough.
-    let most = if mail.link.is_none() { 1 } else { MAX_UNASKED };
-    if times.len() >= most {
+    if times.len() >= MAX_UNASKED {
         tracing::warn!(target: "accounts", "an address was sent many mails of late; one is left out");
         return Ok(());
     }

@@ -1,6 +1,7 @@
 """A mail server (aiosmtpd) for the tests. Prints its port once it listens, and then each mail as a line of JSON.
 
-server.py PORT CERTIFICATE KEY USER PASSWORD: it takes mail only over TLS (STARTTLS) and from this user.
+server.py PORT CERTIFICATE KEY USER PASSWORD HOW: it takes mail only over TLS and from this user. HOW is `starttls`, or `tls`
+where the connection begins with it (RFC 8314, 3.3).
 """
 
 import asyncio
@@ -10,7 +11,8 @@ import sys
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
-PORT, CERTIFICATE, KEY, USER, PASSWORD = sys.argv[1:]
+PORT, CERTIFICATE, KEY, USER, PASSWORD, HOW = sys.argv[1:]
+BEGINS_WITH_TLS = {"starttls": False, "tls": True}[HOW]
 
 
 class Printer:
@@ -18,7 +20,7 @@ class Printer:
         mail = {
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
-            "encrypted": session.ssl is not None,
+            "encrypted": server.transport.get_extra_info("sslcontext") is not None,
             "authenticated": session.authenticated,
             "content": envelope.content.decode(),
         }
@@ -39,13 +41,17 @@ async def main():
         return SMTP(
             Printer(),
             hostname="peers.test",
-            tls_context=context,
-            require_starttls=True,
+            tls_context=None if BEGINS_WITH_TLS else context,
+            require_starttls=not BEGINS_WITH_TLS,
+            # It knows of no other TLS than that of STARTTLS.
+            auth_require_tls=not BEGINS_WITH_TLS,
             auth_required=True,
             authenticator=authenticate,
         )
 
-    server = await asyncio.get_running_loop().create_server(session, "127.0.0.2", int(PORT))
+    server = await asyncio.get_running_loop().create_server(
+        session, "127.0.0.2", int(PORT), ssl=context if BEGINS_WITH_TLS else None
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -11,6 +11,6 @@ mod visitor;
 pub use authority::{Authority, Seen};
 pub use chromium::{Authenticator, Chromium};
 pub use front::Front;
-pub use mail_server::{MailServer, Received};
+pub use mail_server::{MailServer, Received, Tls};
 pub use provider::Provider;
 pub use visitor::Visitor;

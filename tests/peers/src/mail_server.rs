@@ -23,7 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct MailServer {
     folder: PathBuf,
     port: u16,
+    tls: Tls,
     running: Option<(Running, Receiver<String>)>,
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// From its beginning: `smtps://`.
+    First,
+    /// From the command STARTTLS on: `smtp://`.
+    OnCommand,
 }
 
 /// A mail that was taken.
@@ -39,19 +49,24 @@ pub struct Received {
 
 impl MailServer {
     /// A server that is not running yet; its files go into `folder`.
-    pub fn prepare(folder: &Path) -> Self {
+    pub fn prepare(folder: &Path, tls: Tls) -> Self {
         certify(folder, ADDRESS);
         Self {
             folder: folder.to_owned(),
             port: free_port(ADDRESS),
+            tls,
             running: None,
         }
     }
 
     /// The section of `portcullis.toml`. The password is in a file of this name beside it.
     pub fn config(&self, password_file: &str) -> String {
+        let scheme = match self.tls {
+            Tls::First => "smtps",
+            Tls::OnCommand => "smtp",
+        };
         format!(
-            "[mail]\nserver = \"smtp://{ADDRESS}:{}\"\nfrom = \"The shop <shop@example.org>\"\nusername = \"{USER}\"\n\
+            "[mail]\nserver = \"{scheme}://{ADDRESS}:{}\"\nfrom = \"The shop <shop@example.org>\"\nusername = \"{USER}\"\n\
              password_file = \"{password_file}\"\n",
             self.port
         )
@@ -75,10 +90,19 @@ impl MailServer {
             .arg(workspace().join("mail/server.py"))
             .arg(self.port.to_string())
             .args(["certificate.pem", "key.pem"].map(|file| self.folder.join(file)))
-            .args([USER, PASSWORD]);
+            .args([USER, PASSWORD])
+            .arg(match self.tls {
+                Tls::First => "tls",
+                Tls::OnCommand => "starttls",
+            });
         let (running, lines) = Running::start(&mut command, REMEDY);
         Running::first(&lines, REMEDY, |line| line.parse::<u16>().ok());
         self.running = Some((running, lines));
+    }
+
+    /// Whether it has taken no mail but those that `mail` has given out.
+    pub fn has_no_more(&self) -> bool {
+        self.running.as_ref().is_none_or(|(_, mails)| mails.try_recv().is_err())
     }
 
     /// The next mail.
@@ -89,6 +113,7 @@ impl MailServer {
     }
 }
 
+/// What the server prints of a mail.
 fn received(line: &str) -> Received {
     let mail: Value = serde_json::from_str(line).expect("the server prints JSON");
     Received {

@@ -3,21 +3,25 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use portcullis_peers::MailServer;
-use portcullis_tests::{CHEAP_HASHING, Host, PASSWORD, scratch};
+use portcullis_peers::{MailServer, Tls};
+use portcullis_tests::{CHEAP_HASHING, Host, PASSWORD, Setup, scratch};
 use serde_json::json;
 
-/// A host that sends its mail to a server.
-fn host(server: &MailServer, password: &str) -> Host {
+/// A host that sends its mail to a server, whose certificate it trusts.
+fn host(server: &MailServer) -> Host {
+    of(server, MailServer::password())
+        .with_variable("SSL_CERT_FILE", &server.certificate())
+        .start()
+}
+
+/// The same with another password, and without that trust.
+fn of(server: &MailServer, password: &str) -> Setup {
     let setup = Host::init();
     let config = format!("{CHEAP_HASHING}{}", server.config("mail-password"));
     let file = setup.directory().join("mail-password");
     fs::write(&file, password).expect("a scratch directory takes files");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("the file is ours");
-    setup
-        .with_config(&config)
-        .with_variable("SSL_CERT_FILE", &server.certificate())
-        .start()
+    setup.with_config(&config)
 }
 
 fn register(host: &Host, email: &str) {
@@ -39,27 +43,54 @@ fn token(content: &str) -> String {
 
 #[test]
 fn a_registration_is_confirmed_with_the_mail_that_arrives_encrypted_and_from_a_known_user() {
-    let folder = scratch();
-    let mut server = MailServer::prepare(folder.path());
-    server.start();
-    let host = host(&server, MailServer::password());
-    register(&host, "ada@example.org");
-    let mail = server.mail();
-    assert!(mail.is_trusted);
-    assert_eq!(mail.to, ["ada@example.org"]);
-    host.post(
-        "/auth/email/verify",
-        &json!({ "token": token(&mail.content), "password": PASSWORD }),
-    )
-    .expect(200);
-    host.login("ada@example.org", PASSWORD).expect(200);
+    for tls in [Tls::OnCommand, Tls::First] {
+        let folder = scratch();
+        let mut server = MailServer::prepare(folder.path(), tls);
+        server.start();
+        let host = host(&server);
+        register(&host, "ada@example.org");
+        let mail = server.mail();
+        assert!(mail.is_trusted, "{tls:?}");
+        assert_eq!(mail.to, ["ada@example.org"]);
+        host.post(
+            "/auth/email/verify",
+            &json!({ "token": token(&mail.content), "password": PASSWORD }),
+        )
+        .expect(200);
+        host.login("ada@example.org", PASSWORD).expect(200);
+    }
+}
+
+#[test]
+fn a_server_that_is_not_trusted_or_does_not_know_the_host_gets_no_mail_and_none_is_lost() {
+    for tls in [Tls::OnCommand, Tls::First] {
+        let folder = scratch();
+        let mut server = MailServer::prepare(folder.path(), tls);
+        server.start();
+        let stranger = of(&server, "another password").with_variable("SSL_CERT_FILE", &server.certificate());
+        for (mut host, reason) in [
+            (of(&server, MailServer::password()).start(), "certificate"),
+            (stranger.start(), "535"),
+        ] {
+            register(&host, "ada@example.org");
+            let mut waiting = json!(null);
+            host.wait_until("an attempt", || {
+                waiting = host.admin().get("/admin/api/outbox").expect(200).json()["items"][0].take();
+                waiting["attempts"] == 1
+            });
+            let said = waiting["reason"].as_str().unwrap_or_default();
+            assert!(said.contains(reason), "{tls:?}: {said}");
+            assert!(server.has_no_more(), "{tls:?}: {reason}");
+            host.kill();
+        }
+    }
 }
 
 #[test]
 fn a_mail_server_that_is_not_there_yet_gets_every_mail_later() {
     let folder = scratch();
-    let mut server = MailServer::prepare(folder.path());
-    let mut host = host(&server, MailServer::password());
+    let mut server = MailServer::prepare(folder.path(), Tls::OnCommand);
+    let mut host = host(&server);
     for name in ["ada", "bob", "eve"] {
         register(&host, &format!("{name}@example.org"));
     }

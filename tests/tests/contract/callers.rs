@@ -4,9 +4,12 @@ use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portcullis_tests::{Answer, CHEAP_HASHING, Client, Host, Plugin, UNLIMITED_ATTEMPTS};
+use portcullis_tests::{
+    Answer, CHEAP_HASHING, Client, Host, MailServer, PASSWORD, Plugin, Request, UNLIMITED_ATTEMPTS,
+};
 use serde_json::json;
 
+use super::provider;
 use super::table::{Row, Surface};
 
 /// How long a session lasts here that nobody uses.
@@ -21,6 +24,10 @@ pub(crate) enum Caller {
     Anonymous,
     /// Whose the things in the paths are.
     Owner,
+    /// The same in a browser, on a page of the host.
+    Cookie,
+    /// The page of another site, with the cookie of the owner's browser.
+    Foreign,
     /// Another account.
     Other,
     /// An account with the role `editor`.
@@ -44,9 +51,11 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Anonymous,
         Self::Owner,
+        Self::Cookie,
+        Self::Foreign,
         Self::Other,
         Self::Role,
         Self::Administrator,
@@ -81,9 +90,20 @@ impl World {
         let access =
             r#"{ list = "anyone", read = "member", create = "member", update = "owner", delete = "role:editor" }"#;
         let sessions = "[accounts.sessions]\nidle_minutes = 2\nrecent_minutes = 1\n";
+        // Without a public URL there would be no passkeys, and nobody could be sent back from a provider.
+        let server = "[server]\npublic_url = \"https://shop.example.org\"\n";
+        let (provider, mail) = (provider::config(), MailServer::refusing());
+        let config = [
+            CHEAP_HASHING,
+            UNLIMITED_ATTEMPTS,
+            sessions,
+            server,
+            &provider,
+            &mail.config(),
+        ];
         let host = Host::init()
             .with_plugin(&Plugin::named("catalog").allowing(access))
-            .with_config(&format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}{sessions}"))
+            .with_config(&config.concat())
             .start();
         host.account("expired@example.org", &[]);
         let stale = (0..super::table::TABLE.len()).map(|number| {
@@ -108,6 +128,11 @@ impl World {
         let client = self.client(row, caller, &owner);
         let path = self.filled(row.path, &owner);
         let request = client.request(row.method, &path);
+        let request = match caller {
+            Caller::Cookie => self.by_browser(request, &owner, "same-origin"),
+            Caller::Foreign => self.by_browser(request, &owner, "cross-site"),
+            _ => request,
+        };
         let body = self.filled(row.body, &owner);
         let request = match row.body.chars().next() {
             None => request,
@@ -116,6 +141,12 @@ impl World {
             Some(_) => request.body("application/x-www-form-urlencoded", body),
         };
         request.send().status
+    }
+
+    /// The request as the owner's browser sends it for a page of this site.
+    fn by_browser<'c>(&self, request: Request<'c>, owner: &Owner, site: &str) -> Request<'c> {
+        let cookie = self.host.cookie(&owner.email);
+        request.header("cookie", &cookie).header("sec-fetch-site", site)
     }
 
     /// What methods a route has.
@@ -152,7 +183,7 @@ impl World {
             Surface::Admin => self.host.admin_as_anybody(),
         };
         let token = match caller {
-            Caller::Anonymous => return anybody.clone(),
+            Caller::Anonymous | Caller::Cookie | Caller::Foreign => return anybody.clone(),
             Caller::Owner => self.host.session(&owner.email),
             Caller::Other => self.host.session(&self.account(&[]).0),
             Caller::Role => self.host.session(&self.account(&["editor"]).0),
@@ -221,7 +252,32 @@ impl World {
             let made = owner.client.post("/auth/tokens", &new).expect(201).json();
             filled = filled.replace("{token}", made["id"].as_str().expect("an id"));
         }
+        if filled.contains("{letter}") {
+            filled = filled.replace("{letter}", &self.dead_letter());
+        }
         filled
+    }
+
+    /// A mail that nobody takes.
+    fn dead_letter(&self) -> String {
+        let mut letter = None;
+        self.host
+            .post(
+                "/auth/register",
+                &json!({ "email": format!("{}@example.org", self.next()), "password": PASSWORD }),
+            )
+            .expect(201);
+        self.host.wait_until("a dead letter", || {
+            let dead = self
+                .host
+                .admin()
+                .get("/admin/api/outbox?state=dead&limit=1")
+                .expect(200)
+                .json();
+            letter = dead["items"][0]["id"].as_str().map(str::to_owned);
+            letter.is_some()
+        });
+        letter.expect("it is there")
     }
 }
 

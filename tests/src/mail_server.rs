@@ -10,16 +10,17 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A mail server on a free port of this machine, which is where mail may go unencrypted.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct MailServer {
     address: SocketAddr,
     /// What it answers to whom a mail is for.
     reply: Arc<AtomicU16>,
     mails: mpsc::Receiver<String>,
 }
 
-impl Server {
+impl MailServer {
     /// One that refuses everybody for good.
-    pub(crate) fn refusing() -> Self {
+    pub fn refusing() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let reply = Arc::new(AtomicU16::new(550));
@@ -36,24 +37,24 @@ impl Server {
     }
 
     /// From here on, whoever a mail is for is answered with this code.
-    pub(crate) fn answer(&self, code: u16) {
+    pub fn answer(&self, code: u16) {
         self.reply.store(code, Ordering::SeqCst);
     }
 
     /// The section of `portcullis.toml`.
-    pub(crate) fn config(&self) -> String {
+    pub fn config(&self) -> String {
         format!("[mail]\nserver = \"smtp://{}\"\n", self.address)
     }
 
     /// The next mail that was taken, without the breaks that quoted-printable puts into its lines.
     #[track_caller]
-    pub(crate) fn mail(&self) -> String {
+    pub fn mail(&self) -> String {
         let mail = self.mails.recv_timeout(PATIENCE).expect("a mail arrives");
         mail.replace("=\r\n", "").replace("=3D", "=")
     }
 
     /// Whether no mail was taken but those that `mail` has given out.
-    pub(crate) fn has_no_more(&self) -> bool {
+    pub fn has_no_more(&self) -> bool {
         self.mails.try_recv().is_err()
     }
 }
