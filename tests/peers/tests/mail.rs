@@ -75,10 +75,10 @@ fn a_server_that_is_not_trusted_or_does_not_know_the_host_gets_no_mail_and_none_
             register(&host, "ada@example.org");
             let mut waiting = json!(null);
             host.wait_until("an attempt", || {
-                waiting = host.admin().get("/admin/api/outbox").expect(200).json()["items"][0].take();
-                waiting["attempts"] == 1
+                waiting = host.admin().get("/admin/api/outbox").expect(200).json();
+                waiting["items"][0]["attempts"].as_u64() >= Some(1)
             });
-            let said = waiting["reason"].as_str().unwrap_or_default();
+            let said = waiting["items"][0]["reason"].as_str().unwrap_or_default();
             assert!(said.contains(reason), "{tls:?}: {said}");
             assert!(server.has_no_more(), "{tls:?}: {reason}");
             host.kill();

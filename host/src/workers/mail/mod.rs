@@ -11,6 +11,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::response::{Category, Code, Severity};
 use lettre::{AsyncFileTransport, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
 use super::outbox::Target;
@@ -91,7 +92,7 @@ impl Target for Mailer {
         let message = self.message(entry, &mail).map_err(for_good)?;
         match &self.transport {
             Transport::Smtp(transport) => transport.send(message).await.map(drop).map_err(|error| Failed {
-                is_final: error.is_permanent(),
+                is_final: error.status().is_some_and(is_final),
                 reason: error.to_string(),
             }),
             Transport::Files(transport) => transport.send(message).await.map(drop).map_err(|error| Failed {
@@ -100,6 +101,12 @@ impl Target for Mailer {
             }),
         }
     }
+}
+
+/// Whether what a server answers will be the same tomorrow. It says 53x where it does not take the host for whom it wants to be,
+/// such as 535 for a password that was changed (RFC 4954, 6): that is between the two, and no mail is lost by it.
+fn is_final(code: Code) -> bool {
+    code.severity == Severity::PermanentNegativeCompletion && code.category != Category::Unspecified3
 }
 
 fn smtp(config: &config::Mail, server: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, BadMail> {

@@ -3,6 +3,7 @@
 use super::templates::Templates;
 use super::*;
 use crate::accounts::{About, Link};
+use lettre::transport::smtp::response::Response;
 use serde_json::json;
 
 fn mail(about: About, name: Option<&str>) -> Mail {
@@ -71,6 +72,23 @@ fn an_operators_templates_take_the_place_of_the_hosts_and_are_tried_at_the_start
         fs::write(folder.path().join("reset.txt"), bad).unwrap();
         let refused = load().err().unwrap();
         assert!(refused.contains("reset.txt"), "{refused}");
+    }
+}
+
+#[test]
+fn a_mail_is_given_up_for_what_is_wrong_with_it_and_not_for_what_is_wrong_with_the_host() {
+    for (answer, given_up) in [
+        ("550", true),
+        ("552", true),
+        ("554", true),
+        ("501", true),
+        ("535", false),
+        ("530", false),
+        ("421", false),
+        ("451", false),
+    ] {
+        let answer: Response = format!("{answer} no\r\n").parse().unwrap();
+        assert_eq!(is_final(answer.code()), given_up, "{answer:?}");
     }
 }
 
