@@ -68,6 +68,19 @@ impl SeedKeys {
         open(key, about, &sealed.text).ok_or_else(|| Error::Internal("a sealed seed is damaged".to_owned()))
     }
 
+    /// Seals what somebody keeps for the host until they bring it back.
+    pub(super) fn hand_out(&self, about: &[u8], plain: &[u8]) -> Result<String, Error> {
+        let Sealed { key, text } = self.seal(about, plain)?;
+        Ok(format!("{key}.{text}"))
+    }
+
+    /// What somebody has kept; nothing where it was not handed out here, for this.
+    pub(super) fn take_back(&self, about: &[u8], kept: &str) -> Option<Vec<u8>> {
+        let (named, text) = kept.split_once('.')?;
+        let key = self.0.iter().find(|key| name(key) == named)?;
+        open(key, about, text)
+    }
+
     /// Whether it is sealed with the key of today.
     pub(super) fn is_current(&self, sealed: &Sealed) -> bool {
         sealed.key == name(&self.0[0])

@@ -95,9 +95,14 @@ impl Token {
         Self::random(CHALLENGE)
     }
 
-    /// One of a login with a passkey.
-    pub(super) fn of_ceremony() -> Result<Self, Error> {
-        Self::random(CEREMONY)
+    /// One of a login with a passkey, which holds something sealed.
+    pub(super) fn of_ceremony(sealed: &str) -> Self {
+        Self(format!("{CEREMONY}{sealed}"))
+    }
+
+    /// What a token of a login with a passkey holds, if it is one.
+    pub(super) fn sealed_in_ceremony(token: &str) -> Option<&str> {
+        token.strip_prefix(CEREMONY)
     }
 
     /// One of a program.

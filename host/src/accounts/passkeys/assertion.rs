@@ -20,18 +20,9 @@ use crate::storage::keyspace::accounts as keys;
 
 impl Accounts {
     /// Asks for any passkey. The answer names the token.
-    pub async fn ask_passkey(&self) -> Result<(Token, Value), Error> {
+    pub fn ask_passkey(&self) -> Result<(Token, Value), Error> {
         let (options, state) = self.relying_party()?.ask(&[])?;
-        let token = Token::of_ceremony()?;
-        let mut work = self.begin();
-        self.keep_ceremony(
-            &mut work,
-            &session::digest(token.reveal()),
-            None,
-            State::Assertion(state),
-        )?;
-        work.commit().await?;
-        Ok((token, options))
+        Ok((self.hand_out_ceremony(state)?, options))
     }
 
     /// Asks for a passkey of the account whose login waits for a second factor.
@@ -63,7 +54,7 @@ impl Accounts {
             return Err(Error::Conflict("the account has no passkey: prove it in another way"));
         }
         let (options, state) = self.relying_party()?.ask(&factors.passkeys)?;
-        self.keep_ceremony(&mut work, digest, Some(account), State::Assertion(state))?;
+        self.keep_ceremony(&mut work, digest, account, State::Assertion(state))?;
         work.commit().await?;
         Ok(options)
     }
@@ -79,20 +70,19 @@ impl Accounts {
         let passed = self.attempts.login(subject.id(), client, is_familiar);
         self.note_if_held_back(passed, &subject, Method::Passkey, client)
             .await?;
-        let digest = session::digest(token);
-        let login = store::again(|| self.try_login_passkey(&digest, owner, answer, client)).await?;
+        let login = store::again(|| self.try_login_passkey(token, owner, answer, client)).await?;
         login.ok_or(Error::BadPasskey)
     }
 
     async fn try_login_passkey(
         &self,
-        digest: &[u8; 32],
+        token: &str,
         owner: Uuid,
         answer: &PasskeyAnswer,
         client: &Client,
     ) -> Result<Option<Login>, Error> {
         let mut work = self.begin();
-        let state = self.take_ceremony(&mut work, digest, None).await?;
+        let state = self.take_back_ceremony(&mut work, token).await?;
         let record: Option<Record> = work.read(&keys::record(owner)).await?;
         let mut factors = self.factors(&mut work, owner).await?;
         let may = record.as_ref().filter(|record| !record.account.is_locked);
@@ -121,7 +111,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<bool, Error> {
         self.relying_party()?;
-        let state = self.take_ceremony(work, digest, Some(account)).await?;
+        let state = self.take_ceremony(work, digest, account).await?;
         // Where it says whose it is, it must be true.
         if answer.owner().is_some_and(|owner| owner != account) {
             return Ok(false);

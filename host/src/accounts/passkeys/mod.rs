@@ -66,7 +66,7 @@ impl Accounts {
             check_room(factors.passkeys.len())?;
             let (options, state) = party.offer(&record.account, &factors.passkeys)?;
             let state = State::Registration(state);
-            self.keep_ceremony(&mut work, &digest, Some(record.account.id), state)?;
+            self.keep_ceremony(&mut work, &digest, record.account.id, state)?;
             work.commit().await?;
             Ok(options)
         })
@@ -81,7 +81,7 @@ impl Accounts {
             let mut work = self.begin();
             let mut changing = self.changing_factors(&mut work, identity).await?;
             let account = changing.record.account.id;
-            let ceremony = self.take_ceremony(&mut work, &changing.digest, Some(account)).await?;
+            let ceremony = self.take_ceremony(&mut work, &changing.digest, account).await?;
             let State::Registration(state) = ceremony else {
                 return Err(Error::CeremonySpent);
             };

@@ -2,6 +2,7 @@
 //! does the same in tests/peers.
 
 mod device;
+mod handed_out;
 mod owner;
 
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use owner::{ADDRESS, Owner, answer};
 async fn a_passkey_logs_in_without_a_password_and_its_answer_counts_once() {
     let mut owner = Owner::new().await;
     let fixture = &owner.fixture;
-    let (token, options) = fixture.accounts.ask_passkey().await.unwrap();
+    let (token, options) = fixture.accounts.ask_passkey().unwrap();
     assert_eq!(options["allowCredentials"], json!([]));
     let signed = owner.device.sign(&options);
     let login = fixture.finish(&token, &signed).await.unwrap();
@@ -28,7 +29,7 @@ async fn a_passkey_logs_in_without_a_password_and_its_answer_counts_once() {
     );
     assert_eq!(fixture.finish(&token, &signed).await.err(), Some(Error::CeremonySpent));
     // Nor does it count for what is asked afterwards.
-    let (another, _) = fixture.accounts.ask_passkey().await.unwrap();
+    let (another, _) = fixture.accounts.ask_passkey().unwrap();
     assert_eq!(fixture.finish(&another, &signed).await.err(), Some(Error::BadPasskey));
     let held = fixture.accounts.passkeys(login.account.id).await.unwrap();
     assert_eq!(held[0].used_ms, Some(fixture.clock.now_ms()));
@@ -37,7 +38,7 @@ async fn a_passkey_logs_in_without_a_password_and_its_answer_counts_once() {
 #[tokio::test]
 async fn of_many_who_send_one_answer_at_a_time_exactly_one_is_logged_in() {
     let mut owner = Owner::new().await;
-    let (token, options) = owner.fixture.accounts.ask_passkey().await.unwrap();
+    let (token, options) = owner.fixture.accounts.ask_passkey().unwrap();
     let signed = owner.device.sign(&options);
     let sent = (0..10).map(|_| owner.fixture.finish(&token, &signed));
     let done = futures_util::future::join_all(sent).await;
@@ -96,7 +97,7 @@ async fn nobody_is_told_what_is_wrong_with_the_answer_of_a_passkey() {
 async fn an_answer_that_comes_too_late_or_for_another_ceremony_counts_for_nothing() {
     let mut owner = Owner::new().await;
     let fixture = &owner.fixture;
-    let (token, options) = fixture.accounts.ask_passkey().await.unwrap();
+    let (token, options) = fixture.accounts.ask_passkey().unwrap();
     let signed = owner.device.sign(&options);
     fixture.clock.advance(5 * MINUTE_MS);
     assert_eq!(fixture.finish(&token, &signed).await.err(), Some(Error::CeremonySpent));
@@ -236,7 +237,7 @@ async fn an_account_has_each_passkey_once_and_only_so_many() {
 
 #[tokio::test]
 async fn what_is_no_answer_of_a_browser_is_refused_with_what_is_wrong() {
-    let options = Owner::new().await.fixture.accounts.ask_passkey().await.unwrap().1;
+    let options = Owner::new().await.fixture.accounts.ask_passkey().unwrap().1;
     let good = Device::new().sign(&options);
     for (pointer, value) in [
         ("/response", json!(null)),
@@ -368,7 +369,7 @@ async fn without_a_public_url_there_are_no_passkeys_and_one_is_told_why() {
         Some(Error::PasskeysUnavailable)
     );
     assert!(matches!(
-        fixture.accounts.ask_passkey().await,
+        fixture.accounts.ask_passkey(),
         Err(Error::PasskeysUnavailable)
     ));
     assert!(Error::PasskeysUnavailable.to_string().contains("public_url"));

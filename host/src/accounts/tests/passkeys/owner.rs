@@ -30,7 +30,7 @@ impl Fixture {
     }
 
     pub(super) async fn log_in_with(&self, device: &mut Device) -> Result<Login, Error> {
-        let (token, options) = self.accounts.ask_passkey().await.unwrap();
+        let (token, options) = self.accounts.ask_passkey().unwrap();
         self.finish(&token, &device.sign(&options)).await
     }
 

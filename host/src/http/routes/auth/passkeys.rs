@@ -91,7 +91,7 @@ pub(in crate::http) async fn login_options(
             (challenge, options)
         }
         None => {
-            let (token, options) = http.accounts.ask_passkey().await?;
+            let (token, options) = http.accounts.ask_passkey()?;
             (token.reveal().to_owned(), options)
         }
     };
