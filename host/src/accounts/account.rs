@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::address::Address;
+use super::session::half_digest;
 use crate::policy;
 
 /// An account.
@@ -78,6 +79,13 @@ impl Record {
             password: None,
             is_short: false,
         }
+    }
+
+    /// What attempts to log in are counted under. Another password has another one, so that whoever sets one through a link in a
+    /// mail is not held back by what was tried before.
+    pub(super) fn budget(&self) -> Uuid {
+        let password = self.password.as_deref().unwrap_or_default();
+        half_digest(&format!("{} {password}", self.account.id))
     }
 
     pub(super) fn set_password(&mut self, new: NewPassword) {

@@ -1,8 +1,6 @@
 //! What happened to an account: each attempt to log in, and each change of how its owner is known. It is only appended to,
 //! and forgotten after a while. Its owner reads it, and is told by mail of what they should know at once.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,19 +12,12 @@ use super::mail::{self, About, Link, Mail};
 use super::method::Method;
 use super::session::{self, Client};
 use super::store::{self, Work};
+use super::watch::{Origin, Watch};
 use crate::storage::engine::Direction;
 use crate::storage::keyspace::accounts as keys;
 
 /// The most events of one page.
 pub const MAX_EVENTS: usize = 200;
-/// The most networks and devices that are remembered of an account.
-const MAX_KNOWN: usize = 20;
-/// So many failures.
-const MANY: usize = 10;
-/// Within this time are many.
-const MANY_WITHIN_MS: u64 = 60 * 60_000;
-/// How often at most somebody is told of many failures.
-const TOLD_EVERY_MS: u64 = 24 * 60 * 60_000;
 const DAY_MS: u64 = 24 * 60 * 60_000;
 /// How long a link that ends sessions does so.
 const END_MINUTES: u64 = 7 * 24 * 60;
@@ -97,75 +88,6 @@ impl Event {
     }
 }
 
-/// What is remembered of who logs in to an account.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Watch {
-    known: Vec<Known>,
-    /// When somebody failed to log in, of late.
-    failed_ms: Vec<u64>,
-    /// When the owner was last told of many failures.
-    told_ms: u64,
-}
-
-/// From where somebody has logged in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Known {
-    network: Option<IpAddr>,
-    agent: Option<String>,
-}
-
-impl Watch {
-    /// Whether somebody has logged in from there before.
-    pub(super) fn knows_network(&self, client: &Client) -> bool {
-        let network = client.network();
-        self.known.iter().any(|known| known.network == network)
-    }
-
-    /// The networks and programs from which somebody has logged in.
-    pub(super) fn known(&self) -> impl Iterator<Item = (Option<IpAddr>, Option<String>)> {
-        self.known.iter().map(|known| (known.network, known.agent.clone()))
-    }
-
-    /// When somebody failed to log in, of late.
-    pub(super) fn failed_ms(&self) -> &[u64] {
-        &self.failed_ms
-    }
-
-    /// Remembers where somebody comes from who has proved who they are. Whether that is new for an account that has been
-    /// used before.
-    fn learn(&mut self, client: &Client) -> bool {
-        let (network, agent) = (client.network(), &client.agent);
-        let is_usual = self.knows_network(client) && self.known.iter().any(|known| known.agent == *agent);
-        let is_new = !(self.known.is_empty() || is_usual);
-        self.known
-            .retain(|known| known.network != network || known.agent != *agent);
-        if self.known.len() >= MAX_KNOWN {
-            self.known.remove(0);
-        }
-        self.known.push(Known {
-            network,
-            agent: agent.clone(),
-        });
-        self.failed_ms.clear();
-        is_new
-    }
-
-    /// Counts a failure. Whether the owner is to be told.
-    fn fail(&mut self, now_ms: u64) -> bool {
-        self.failed_ms
-            .retain(|at_ms| now_ms.saturating_sub(*at_ms) < MANY_WITHIN_MS);
-        if self.failed_ms.len() >= MANY {
-            self.failed_ms.remove(0);
-        }
-        self.failed_ms.push(now_ms);
-        let is_told = self.failed_ms.len() >= MANY && now_ms.saturating_sub(self.told_ms) >= TOLD_EVERY_MS;
-        if is_told {
-            self.told_ms = now_ms;
-        }
-        is_told
-    }
-}
-
 /// Whom an attempt is about.
 #[derive(Clone, Debug)]
 pub(super) enum Subject {
@@ -177,9 +99,7 @@ pub(super) enum Subject {
 impl Subject {
     /// One whom nobody knows, under the text that was given for an address.
     pub(super) fn stranger(text: &str) -> Self {
-        let digest = session::digest(text);
-        let half = digest.first_chunk().copied().unwrap_or_default();
-        Self::Stranger(Uuid::from_bytes(half))
+        Self::Stranger(session::half_digest(text))
     }
 
     pub(super) fn id(&self) -> Uuid {
@@ -313,14 +233,15 @@ impl Accounts {
         &self,
         work: &mut Work,
         account: &Account,
-        (method, session): (Method, Uuid),
+        method: Method,
         client: &Client,
     ) -> Result<(), Error> {
         let event = Event::new(Act::Login, Some(method), true, client, self.clock.now_ms());
         self.note(work, account.id, &event)?;
         let mut watch = self.watch(work, account.id).await?;
+        let origin = watch.origin(client);
         if watch.learn(client) {
-            let link = self.link_that_ends(work, account.id, Some(session))?;
+            let link = self.link_that_ends(work, account.id, Some(origin))?;
             let mut mail = Mail::to(account, About::NewLogin, Some(link));
             mail.client = Some(client.clone());
             mail::send(work, &mail, self.clock.now_ms()).await?;
@@ -335,9 +256,17 @@ impl Accounts {
         work.write(keys::watch(account), &watch, None)
     }
 
-    /// A link that ends a session, or all of them, of an account.
-    pub(super) fn link_that_ends(&self, work: &mut Work, account: Uuid, session: Option<Uuid>) -> Result<Link, Error> {
-        let deed = Deed::End { account, session };
+    /// Forgets that somebody has logged in to an account from there, or from anywhere: whoever comes from there has another mail
+    /// written to its owner.
+    pub(super) async fn forget(&self, work: &mut Work, account: Uuid, from: Option<&Origin>) -> Result<(), Error> {
+        let mut watch = self.watch(work, account).await?;
+        watch.forget(from);
+        work.write(keys::watch(account), &watch, None)
+    }
+
+    /// A link that ends the sessions of an account that came from there, or all of them.
+    pub(super) fn link_that_ends(&self, work: &mut Work, account: Uuid, from: Option<Origin>) -> Result<Link, Error> {
+        let deed = Deed::End { account, from };
         self.link(work, "/account/end-session", &deed, END_MINUTES)
     }
 
@@ -350,45 +279,5 @@ impl Accounts {
         link: Option<Link>,
     ) -> Result<(), Error> {
         mail::send(work, &Mail::to(account, about, link), self.clock.now_ms()).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn client(address: &str, agent: &str) -> Client {
-        Client {
-            address: Some(address.parse().unwrap()),
-            agent: Some(agent.to_owned()),
-        }
-    }
-
-    #[test]
-    fn a_first_login_is_nothing_new_and_another_network_or_device_is() {
-        let mut watch = Watch::default();
-        assert!(!watch.learn(&client("192.0.2.1", "browser")));
-        assert!(!watch.learn(&client("192.0.2.77", "browser")), "the same network");
-        assert!(watch.learn(&client("198.51.100.1", "browser")));
-        assert!(watch.learn(&client("192.0.2.1", "program")));
-        assert!(!watch.learn(&client("192.0.2.1", "program")));
-        for number in 0..100 {
-            watch.learn(&client("192.0.2.1", &number.to_string()));
-        }
-        assert_eq!(watch.known.len(), MAX_KNOWN);
-    }
-
-    #[test]
-    fn many_failures_are_told_once_a_day_and_few_never() {
-        let mut watch = Watch::default();
-        let told = |watch: &mut Watch, at_ms: u64| (0..30).filter(|number| watch.fail(at_ms + number)).count();
-        assert_eq!((0..9).filter(|number| watch.fail(DAY_MS + number)).count(), 0);
-        watch.learn(&client("192.0.2.1", "browser"));
-        assert_eq!(told(&mut watch, 2 * DAY_MS), 1);
-        assert_eq!(told(&mut watch, 2 * DAY_MS + 2 * MANY_WITHIN_MS), 0);
-        assert_eq!(told(&mut watch, 3 * DAY_MS + 1), 1);
-        // One every ten minutes is not many.
-        let slow = |number: u64| 5 * DAY_MS + number * 10 * 60_000;
-        assert_eq!((0..50).filter(|number| watch.fail(slow(*number))).count(), 0);
     }
 }

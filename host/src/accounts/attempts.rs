@@ -1,5 +1,6 @@
-//! How often it may be tried to log in: per network, and per account. Nobody is locked out by what others do: networks from
-//! which the owner has logged in before, or has opened a link in a mail, have a budget of their own.
+//! How often it may be tried to log in: per network, and per account. Nobody is locked out by what others do: addresses in networks
+//! from which the owner has logged in before, or has set a password with a link in a mail, have budgets of their own, and so has a
+//! new password. What nobody can guess, such as what a passkey signs, is counted only where it is wrong.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -19,6 +20,8 @@ use crate::config;
 const WHOLE_BACK: Duration = Duration::from_secs(60 * 60);
 /// Codes of second factors that may be tried at once. A code is one of a million, and each is good for a minute and a half.
 const CODES: u32 = 10;
+/// How many times the budget of an address a network has that an account knows.
+const NEIGHBOURS: u32 = 10;
 /// Changes of an account at once that its owner is told of.
 const ACTS: u32 = 20;
 /// Refusals of an account at once that are written down.
@@ -34,8 +37,10 @@ pub(super) struct Attempts {
     networks: Option<Budget<IpAddr>>,
     /// Of an account, for all networks that it does not know, together.
     strangers: Option<Budget<Uuid>>,
-    /// Of an account, for each network that it knows.
+    /// Of an account, for each address in a network that it knows.
     familiars: Option<Budget<(Uuid, IpAddr)>>,
+    /// Of an account, for all addresses of a network that it knows, together.
+    familiar_networks: Option<Budget<(Uuid, IpAddr)>>,
     /// Of codes of an account, for each network that it knows, and for all others together.
     codes: Option<Budget<(Uuid, Option<IpAddr>)>>,
     acts: Option<Budget<Uuid>>,
@@ -77,6 +82,7 @@ impl Attempts {
             networks: Budget::new(config.per_network),
             strangers: Budget::new(config.per_account),
             familiars: Budget::new(config.per_account),
+            familiar_networks: Budget::new(config.per_account.saturating_mul(NEIGHBOURS)),
             codes: Budget::new(config.per_account.min(CODES)),
             acts: Budget::new(config.per_account.min(ACTS)),
             refusals: Budget::new(REFUSALS),
@@ -86,12 +92,14 @@ impl Attempts {
         }
     }
 
-    /// Lets somebody try to log in. `about` is an account's id, or what stands for an address that has no account.
+    /// Lets somebody try to log in. `about` is what [`Record::budget`](super::account::Record::budget) says, or what stands for an
+    /// address that has no account.
     pub(super) fn login(&self, about: Uuid, client: &Client, is_familiar: bool) -> Result<(), Error> {
         let network = client.network();
         // Whoever is known there is held back by no neighbour.
-        if let (true, Some(network)) = (is_familiar, network) {
-            return take(self.familiars.as_ref(), &(about, network));
+        if let (true, Some(network), Some(place)) = (is_familiar, network, client.place()) {
+            take(self.familiars.as_ref(), &(about, place))?;
+            return take(self.familiar_networks.as_ref(), &(about, network));
         }
         if let Some(network) = network {
             take(self.networks.as_ref(), &network)?;
@@ -147,10 +155,26 @@ mod tests {
     }
 
     fn from(network: u8) -> Client {
+        at(network, 1)
+    }
+
+    fn at(network: u8, host: u8) -> Client {
         Client {
-            address: Some(IpAddr::from([10, 0, network, 1])),
+            address: Some(IpAddr::from([10, 0, network, host])),
             agent: None,
         }
+    }
+
+    #[test]
+    fn a_neighbour_in_a_network_that_is_known_locks_nobody_out() {
+        let (attempts, ada) = (attempts(10, 100), Uuid::from_u128(1));
+        let tried = (0..1_000).filter(|_| attempts.login(ada, &at(1, 99), true).is_ok());
+        assert_eq!(tried.count(), 10);
+        assert!(attempts.login(ada, &at(1, 10), true).is_ok());
+        // All of them together do not get any number of attempts.
+        let tried = (0..=255).flat_map(|host| std::iter::repeat_n(host, 10));
+        let tried = tried.filter(|host| attempts.login(ada, &at(2, *host), true).is_ok());
+        assert_eq!(tried.count(), 100);
     }
 
     #[test]

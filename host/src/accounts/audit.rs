@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Accounts;
-use super::account::Account;
+use super::account::{Account, Record};
 use super::error::Error;
 use super::sealing::{self, Key};
 use super::session::Client;
 use super::store::Work;
+use crate::policy::ADMINISTRATOR;
 use crate::storage::audit::{self, Act, Actor, Entry, Personal};
 use crate::storage::engine::Direction;
 use crate::storage::keyspace::accounts as keys;
@@ -21,6 +22,9 @@ pub struct By {
     pub actor: Actor,
     /// From where.
     pub client: Client,
+    /// Whether it takes the right of an operator. An account must have that still when it is committed: much may happen between
+    /// a request and its end.
+    pub as_operator: bool,
 }
 
 impl By {
@@ -29,6 +33,7 @@ impl By {
         Self {
             actor: Actor::Console,
             client: Client::default(),
+            as_operator: true,
         }
     }
 }
@@ -99,6 +104,7 @@ impl Accounts {
                 return Ok(None);
             };
             let mut work = self.begin();
+            self.require_right(&mut work, by).await?;
             let told = json!({ "address": by.client.address, "user_agent": by.client.agent });
             let personal = self.personal(&mut work, actor, &told).await?;
             work.commit().await?;
@@ -113,6 +119,18 @@ impl Accounts {
             detail,
             personal: personal.into_iter().collect(),
         })
+    }
+
+    /// That whoever acts with the right of an operator has it still. What is written after this is committed only if that holds
+    /// then.
+    pub(super) async fn require_right(&self, work: &mut Work, by: &By) -> Result<(), Error> {
+        let (Actor::Account(actor), true) = (by.actor, by.as_operator) else {
+            return Ok(());
+        };
+        let record: Option<Record> = work.read(&keys::record(actor)).await?;
+        let has_it =
+            record.is_some_and(|record| !record.account.is_locked && record.account.roles.contains(ADMINISTRATOR));
+        has_it.then_some(()).ok_or(Error::NoAdministrator)
     }
 
     /// Entries of the audit log behind a number, the newest first, with what the keys that are left open of them.

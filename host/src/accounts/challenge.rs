@@ -90,8 +90,8 @@ impl Accounts {
     pub async fn answer(&self, token: &str, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
         let digest = session::digest(token);
         let (pending, record) = store::again(|| async { self.pending(&mut self.begin(), &digest).await }).await?;
-        // Nobody guesses a recovery code, so whoever tries others keeps nobody from using one.
-        if proof.method() != Method::Recovery {
+        // Nobody guesses a recovery code or what a passkey signs, so whoever tries keeps nobody from using one.
+        if !matches!(proof.method(), Method::Recovery | Method::Passkey) {
             let is_familiar = self.knows_network(pending.account, client).await?;
             let passed = self.attempts.code(pending.account, client, is_familiar);
             let subject = Subject::Account(record.account);

@@ -12,7 +12,8 @@ pub enum Error {
     BadCredentials,
     /// Whoever confirms a registration has another password than the one who registered.
     #[error(
-        "this registration has another password: if somebody else has registered with your address, register yourself"
+        "this registration has another password: if somebody else has registered with your address, \
+         send a password of your own as `new`, in the place of `password`"
     )]
     OtherRegistration,
     /// The code of a second factor is wrong, or was used before.
@@ -45,6 +46,9 @@ pub enum Error {
     /// The session was ended meanwhile, or its account locked.
     #[error("the session has ended")]
     SessionEnded,
+    /// Whoever acts was an administrator when they began, and is none by now.
+    #[error("this account is no administrator any more")]
+    NoAdministrator,
     /// The account was not authenticated within the last minutes.
     #[error("authenticate again to do this")]
     NotRecent,

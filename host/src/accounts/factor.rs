@@ -273,6 +273,7 @@ impl Accounts {
     pub async fn reset_factors(&self, account: Uuid, by: &By) -> Result<(), Error> {
         store::again(|| async {
             let mut work = self.begin();
+            self.require_right(&mut work, by).await?;
             let mut record = self.record(&mut work, account).await?;
             self.refuse_erased(&mut work, account).await?;
             work.delete(keys::factors(account));
@@ -283,6 +284,7 @@ impl Accounts {
             }
             self.end_all(&mut work, account, None).await?;
             self.end_tokens(&mut work, account).await?;
+            self.forget(&mut work, account, None).await?;
             let event = Event::new(Act::FactorRemoved, None, true, &by.client, self.clock.now_ms());
             self.note(&mut work, account, &event)?;
             self.audit(&mut work, by, "account.reset-factors", Some(&record.account))

@@ -12,6 +12,7 @@ use super::mail;
 use super::method::Method;
 use super::session::{self, Client, Token};
 use super::store::{self, Work};
+use super::watch::Origin;
 use crate::storage::engine::Key;
 use crate::storage::keyspace::accounts as keys;
 
@@ -22,8 +23,12 @@ pub(super) enum Deed {
     Confirm(Record),
     /// Sets a new password, as long as the account has this one.
     Reset { account: Uuid, password: Option<String> },
-    /// Ends a session, or all of them.
-    End { account: Uuid, session: Option<Uuid> },
+    /// Ends the sessions that came from there, or all of them.
+    End {
+        account: Uuid,
+        #[serde(default)]
+        from: Option<Origin>,
+    },
     /// Nothing: somebody asked for an address that such a link can't be for.
     Nothing,
 }
@@ -68,24 +73,21 @@ impl Accounts {
         })
     }
 
-    /// Ends what a link in a mail names: one session of an account, or all of them.
+    /// Ends what a link in a mail names: the sessions of an account that came from where a login did, as only the first of those has
+    /// caused a mail, or all of them. All tokens for programs end, as nobody knows who has made them, and it is
+    /// forgotten that somebody has logged in from there.
     pub async fn end_by_link(&self, token: &str, client: &Client) -> Result<(), Error> {
         let key = keys::link(&session::digest(token));
         store::again(|| async {
             let mut work = self.begin();
-            let (account, session) = ended(&mut work, &key).await?;
+            let (account, from) = ended(&mut work, &key).await?;
             work.delete(key.clone());
-            match session {
-                Some(session) => match self.end_one(&mut work, account, session).await {
-                    // It has ended before.
-                    Ok(()) | Err(Error::NotFound) => {}
-                    Err(error) => return Err(error),
-                },
-                None => {
-                    self.end_all(&mut work, account, None).await?;
-                    self.end_tokens(&mut work, account).await?;
-                }
+            match &from {
+                Some(from) => self.end_all_from(&mut work, account, from).await?,
+                None => self.end_all(&mut work, account, None).await?,
             }
+            self.end_tokens(&mut work, account).await?;
+            self.forget(&mut work, account, from.as_ref()).await?;
             let event = Event::new(
                 Act::SessionsEnded,
                 Some(Method::Link),
@@ -119,10 +121,10 @@ pub(super) async fn registration(work: &mut Work, key: &Key) -> Result<Record, E
     }
 }
 
-/// What a link ends: an account's session, or all of them.
-async fn ended(work: &mut Work, key: &Key) -> Result<(Uuid, Option<Uuid>), Error> {
+/// What a link ends: an account's sessions that came from somewhere, or all of them.
+async fn ended(work: &mut Work, key: &Key) -> Result<(Uuid, Option<Origin>), Error> {
     match work.read(key).await? {
-        Some(Deed::End { account, session }) => Ok((account, session)),
+        Some(Deed::End { account, from }) => Ok((account, from)),
         _ => Err(Error::LinkSpent),
     }
 }

@@ -82,7 +82,8 @@ impl Accounts {
             |known| Subject::Account(known.account.clone()),
         );
         let is_familiar = self.knows_network(subject.id(), client).await?;
-        let passed = self.attempts.login(subject.id(), client, is_familiar);
+        let about = known.as_ref().map_or(subject.id(), Record::budget);
+        let passed = self.attempts.login(about, client, is_familiar);
         self.note_if_held_back(passed, &subject, Method::Password, client)
             .await?;
         let stored = known
@@ -124,7 +125,7 @@ impl Accounts {
         let mut session = Session::new(account.id, client.clone(), now_ms, &self.config.sessions);
         session.prove(last, now_ms);
         let token = self.add_session(work, &session).await?;
-        self.note_login(work, account, (last, session.id), client).await?;
+        self.note_login(work, account, last, client).await?;
         Ok(Login {
             account: account.clone(),
             session,
@@ -138,10 +139,15 @@ impl Accounts {
         let subject = Subject::Account(known.account.clone());
         // Whoever holds a session may be anywhere; only networks from which somebody has logged in have budgets of their own.
         let is_familiar = self.knows_network(known.account.id, client).await?;
-        let mut passed = self.attempts.login(known.account.id, client, is_familiar);
-        if !matches!(proof, Proof::Password(_)) {
-            passed = passed.and_then(|()| self.attempts.code(known.account.id, client, is_familiar));
-        }
+        let passed = match proof {
+            // Nobody guesses what it signs.
+            Proof::Passkey(_) => Ok(()),
+            Proof::Password(_) => self.attempts.login(known.budget(), client, is_familiar),
+            Proof::Code(..) => {
+                let passed = self.attempts.login(known.budget(), client, is_familiar);
+                passed.and_then(|()| self.attempts.code(known.account.id, client, is_familiar))
+            }
+        };
         self.note_if_held_back(passed, &subject, proof.method(), client).await?;
         let verified = match proof {
             Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,

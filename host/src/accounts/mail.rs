@@ -117,16 +117,17 @@ pub(super) async fn send(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<()
     work.enqueue(&entry).await
 }
 
-/// Stores a mail that somebody who is not signed in has asked for; where there were many of late, it is left out.
-pub(super) async fn send_unasked(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<(), Error> {
-    let key = keys::mailed(mail.about.as_str(), mail.to.as_str());
+/// Whether somebody who is not signed in may have an address sent one more mail of a kind, which is counted then: not where there
+/// were many of late. It is counted for addresses that get none as well.
+pub(super) async fn may_be_asked_for(work: &mut Work, about: About, to: &Address, now_ms: u64) -> Result<bool, Error> {
+    let key = keys::mailed(about.as_str(), to.as_str());
     let mut times: Vec<u64> = work.read(&key).await?.unwrap_or_default();
     times.retain(|time_ms| now_ms.saturating_sub(*time_ms) < UNASKED_WITHIN_MS);
     if times.len() >= MAX_UNASKED {
         tracing::warn!(target: "accounts", "an address was sent many mails of late; one is left out");
-        return Ok(());
+        return Ok(false);
     }
     times.push(now_ms);
     work.write(key, &times, Some(now_ms + UNASKED_WITHIN_MS))?;
-    send(work, mail, now_ms).await
+    Ok(true)
 }

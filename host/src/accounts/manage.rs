@@ -60,6 +60,7 @@ impl Accounts {
         }
         store::again(|| async {
             let mut work = self.begin();
+            self.require_right(&mut work, by).await?;
             self.add(&mut work, &record).await?;
             let detail = json!({ "roles": record.account.roles });
             self.audit_detail(&mut work, by, ("account.create", Some(&record.account)), detail)
@@ -110,6 +111,7 @@ impl Accounts {
     pub async fn change(&self, id: Uuid, change: &Change, by: &By) -> Result<Account, Error> {
         store::again(|| async {
             let mut work = self.begin();
+            self.require_right(&mut work, by).await?;
             let mut record = self.record(&mut work, id).await?;
             let before = record.account.clone();
             self.refuse_erased(&mut work, id).await?;
@@ -146,10 +148,12 @@ impl Accounts {
     pub async fn end_sessions_of(&self, id: Uuid, by: &By) -> Result<(), Error> {
         store::again(|| async {
             let mut work = self.begin();
+            self.require_right(&mut work, by).await?;
             let record = self.record(&mut work, id).await?;
             self.refuse_erased(&mut work, id).await?;
             self.end_all(&mut work, id, None).await?;
             self.end_tokens(&mut work, id).await?;
+            self.forget(&mut work, id, None).await?;
             self.audit(&mut work, by, "account.end-sessions", Some(&record.account))
                 .await?;
             work.commit().await

@@ -8,6 +8,7 @@ mod audit;
 mod blocklist;
 mod challenge;
 mod changing;
+mod ending;
 mod erase;
 mod error;
 mod factor;
@@ -29,6 +30,7 @@ mod session;
 mod setup;
 mod store;
 mod token;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,7 @@ pub use mail::{About, Link, MAIL, Mail};
 pub use manage::{Change, MAX_PAGE, NewAccount};
 pub use method::Method;
 pub use passkeys::{Added, NewPasskey, Passkey, PasskeyAnswer};
+pub use register::Confirmation;
 pub use remembered::{Remembered, Undelivered};
 pub use sealing::SeedKeys;
 pub use session::{Client, Session, Token};

@@ -29,6 +29,15 @@ const CONFIRM_MINUTES: u64 = 24 * 60;
 /// How long a forgotten password can be reset (OWASP ASVS 5.0, 6.4.3: no longer than needed).
 const RESET_MINUTES: u64 = 30;
 
+/// With what somebody confirms a registration, whose mail they read.
+#[derive(Clone, Copy, Debug)]
+pub enum Confirmation<'p> {
+    /// With the password that was registered.
+    Registered(&'p str),
+    /// With another one, which takes its place.
+    Own(&'p str),
+}
+
 impl Accounts {
     /// Keeps a registration until its address is confirmed. Before that there is no account, and whoever confirms first has
     /// the address.
@@ -47,39 +56,43 @@ impl Accounts {
 
     async fn keep_registration(&self, record: &Record) -> Result<(), Error> {
         let mut work = self.begin();
-        let Account { address, name, .. } = record.account.clone();
+        let (address, now_ms) = (&record.account.address, self.clock.now_ms());
         let is_known = work.read::<Uuid>(&keys::address(address.as_str())).await?.is_some();
         let (about, deed) = match is_known {
             true => (About::AlreadyRegistered, Deed::Nothing),
             false => (About::Confirm, Deed::Confirm(record.clone())),
         };
-        let link = self.link(&mut work, "/account/verify", &deed, CONFIRM_MINUTES)?;
-        let mail = Mail {
-            to: address,
-            // What could be taken for a link would be an advertisement that this host sends to anybody.
-            name: name.filter(|name| !is_known && !name.contains(['/', ':', '@', '.'])),
-            about,
-            link: Some(link).filter(|_| !is_known),
-            code: None,
-            client: None,
-        };
-        mail::send_unasked(&mut work, &mail, self.clock.now_ms()).await?;
+        if mail::may_be_asked_for(&mut work, about, address, now_ms).await? {
+            let link = self.link(&mut work, "/account/verify", &deed, CONFIRM_MINUTES)?;
+            let mail = Mail {
+                to: address.clone(),
+                // Nothing that a stranger has written is sent to anybody in this host's name.
+                name: None,
+                about,
+                link: Some(link).filter(|_| !is_known),
+                code: None,
+                client: None,
+            };
+            mail::send(&mut work, &mail, now_ms).await?;
+        }
         work.commit().await
     }
 
     /// Makes the account of a registration, for one who reads the mail of the address and knows the password as well: otherwise
-    /// somebody could register with an address that is not theirs, and have its owner confirm the account.
-    pub async fn confirm(&self, token: &str, password: &str, client: &Client) -> Result<Account, Error> {
+    /// somebody could register with an address that is not theirs, and have its owner confirm the account. Whoever reads the mail
+    /// and does not know that password may have the account with another one: nobody keeps them from their address by registering
+    /// with it first, or often.
+    pub async fn confirm(&self, token: &str, by: Confirmation<'_>, client: &Client) -> Result<Account, Error> {
         let key = keys::link(&session::digest(token));
         let registered = store::again(|| async { link::registration(&mut self.begin(), &key).await }).await?;
-        self.attempts.code(registered.account.id, client, false)?;
-        let verified = self.hasher.verify(password, registered.password.as_deref()).await?;
-        if verified == Verified::No {
-            return Err(Error::OtherRegistration);
-        }
+        let own = self.confirmed_by(&registered, by, client).await?;
         store::again(|| async {
             let mut work = self.begin();
             let mut record = link::registration(&mut work, &key).await?;
+            if let Some(own) = &own {
+                record.set_password(own.clone());
+                record.account.name = None;
+            }
             record.account.created_ms = self.clock.now_ms();
             work.delete(key.clone());
             self.add(&mut work, &record).await?;
@@ -88,6 +101,31 @@ impl Accounts {
             Ok(record.account)
         })
         .await
+    }
+
+    /// The password that somebody wants in the place of the registered one; none where they know that.
+    async fn confirmed_by(
+        &self,
+        registered: &Record,
+        by: Confirmation<'_>,
+        client: &Client,
+    ) -> Result<Option<NewPassword>, Error> {
+        let account = &registered.account;
+        match by {
+            Confirmation::Registered(password) => {
+                self.attempts.code(account.id, client, false)?;
+                let verified = self.hasher.verify(password, registered.password.as_deref()).await?;
+                (verified != Verified::No)
+                    .then_some(None)
+                    .ok_or(Error::OtherRegistration)
+            }
+            Confirmation::Own(new) => {
+                // What somebody else has registered with is not what it is judged by.
+                let account = Account::new(account.address.clone(), None, account.created_ms);
+                self.attempts.reset(registered.account.id)?;
+                Ok(Some(self.hash_alone(&account, new, &OF_KNOWN).await?))
+            }
+        }
     }
 
     /// Sends a link that sets a new password, if the address has an account. It returns no sooner where there is none: a mail
@@ -115,10 +153,13 @@ impl Accounts {
                 account: known.account.id,
                 password: known.password.clone(),
             });
-            let link = self.link(&mut work, "/account/reset", &deed, RESET_MINUTES)?;
-            if let Some(known) = known {
-                let mail = Mail::to(&known.account, About::Reset, Some(link));
-                mail::send_unasked(&mut work, &mail, self.clock.now_ms()).await?;
+            let now_ms = self.clock.now_ms();
+            if mail::may_be_asked_for(&mut work, About::Reset, &address, now_ms).await? {
+                let link = self.link(&mut work, "/account/reset", &deed, RESET_MINUTES)?;
+                if let Some(known) = known {
+                    let mail = Mail::to(&known.account, About::Reset, Some(link));
+                    mail::send(&mut work, &mail, now_ms).await?;
+                }
             }
             work.commit().await
         })
@@ -145,7 +186,9 @@ impl Accounts {
             self.end_tokens(&mut work, record.account.id).await?;
             self.set_password(&mut work, &record, (Act::PasswordReset, None), client)
                 .await?;
-            // Whoever reads the account's mail is its owner: from here they are not held back by what others try.
+            // Whoever reads the account's mail is its owner: from here they are not held back by what others try, and whoever
+            // has logged in before may have been somebody else.
+            self.forget(&mut work, record.account.id, None).await?;
             self.remember(&mut work, record.account.id, client).await?;
             work.commit().await
         })

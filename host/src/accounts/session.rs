@@ -78,6 +78,17 @@ impl Client {
             }
         })
     }
+
+    /// The same as far as one line goes: an address of IPv4, a /64 of IPv6.
+    pub(super) fn place(&self) -> Option<IpAddr> {
+        self.address.map(|address| match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+        })
+    }
 }
 
 /// The secret of a session or of a link; it can't be printed by accident.
@@ -132,6 +143,11 @@ impl std::fmt::Debug for Token {
 /// What a token is stored as. A token has 256 random bits, so nothing is to be gained by hashing it slowly.
 pub(super) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
+}
+
+/// Half of a digest: a name for a text that can't be read in it.
+pub(super) fn half_digest(text: &str) -> Uuid {
+    Uuid::from_bytes(digest(text).first_chunk().copied().unwrap_or_default())
 }
 
 impl Session {
@@ -295,59 +311,6 @@ impl Accounts {
         .await
     }
 
-    /// Ends one of the sessions of an account, by one who has proved a short while ago who they are.
-    pub async fn end_own(&self, identity: &Identity, session: Uuid) -> Result<(), Error> {
-        store::again(|| async {
-            let mut work = self.begin();
-            let (record, ..) = self.recent_session(&mut work, identity).await?;
-            self.end_one(&mut work, record.account.id, session).await?;
-            work.commit().await
-        })
-        .await
-    }
-
-    /// The same of all but the one that asks.
-    pub async fn end_others(&self, identity: &Identity) -> Result<(), Error> {
-        store::again(|| async {
-            let mut work = self.begin();
-            let (record, ..) = self.recent_session(&mut work, identity).await?;
-            self.end_all(&mut work, record.account.id, Some(identity.session.id))
-                .await?;
-            work.commit().await
-        })
-        .await
-    }
-
-    /// Ends a session of an account.
-    pub async fn end_session(&self, account: Uuid, session: Uuid) -> Result<(), Error> {
-        store::again(|| async {
-            let mut work = self.begin();
-            self.end_one(&mut work, account, session).await?;
-            work.commit().await
-        })
-        .await
-    }
-
-    /// Ends a session of an account; [`Error::NotFound`] where it has no such session.
-    pub(super) async fn end_one(&self, work: &mut Work, account: Uuid, session: Uuid) -> Result<(), Error> {
-        let key = keys::session_of(account, session);
-        let digest: [u8; 32] = work.read(&key).await?.ok_or(Error::NotFound)?;
-        work.delete(keys::session(&digest));
-        work.delete(key);
-        Ok(())
-    }
-
-    /// Ends the sessions of an account, but for the one that is to be kept.
-    pub(super) async fn end_all(&self, work: &mut Work, account: Uuid, but: Option<Uuid>) -> Result<(), Error> {
-        for (session, digest) in self.digests(work, account).await? {
-            if Some(session) != but {
-                work.delete(keys::session(&digest));
-                work.delete(keys::session_of(account, session));
-            }
-        }
-        Ok(())
-    }
-
     /// Begins a session. An account with very many loses its oldest.
     pub(super) async fn add_session(&self, work: &mut Work, session: &Session) -> Result<Token, Error> {
         let held = self.digests(work, session.account).await?;
@@ -381,7 +344,7 @@ impl Accounts {
     }
 
     /// The sessions of an account with the digests of their tokens, the oldest first.
-    async fn digests(&self, work: &mut Work, account: Uuid) -> Result<Vec<(Uuid, [u8; 32])>, Error> {
+    pub(super) async fn digests(&self, work: &mut Work, account: Uuid) -> Result<Vec<(Uuid, [u8; 32])>, Error> {
         let rows = work.scan(&keys::sessions_of(account), None, MAX_SESSIONS + 1).await?;
         rows.into_iter()
             .map(|(key, value)| {

@@ -69,6 +69,7 @@ impl Accounts {
             let by = By {
                 actor: Actor::Account(record.account.id),
                 client: by.client.clone(),
+                as_operator: false,
             };
             self.remember(&mut work, record.account.id, &by.client).await?;
             self.audit(&mut work, &by, "account.setup", Some(&record.account))

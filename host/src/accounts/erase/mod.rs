@@ -143,6 +143,7 @@ impl Accounts {
         }
         store::again(|| async {
             let mut work = self.begin();
+            self.require_right(&mut work, by).await?;
             let record = self.record(&mut work, account).await?;
             self.begin_erasure(work, &record, by).await
         })

@@ -66,12 +66,18 @@ impl Accounts {
         let owner = answer.owner().unwrap_or_default();
         let known: Option<Record> = store::again(|| async { self.begin().read(&keys::record(owner)).await }).await?;
         let subject = subject(known.as_ref(), owner);
+        if let Some(login) = store::again(|| self.try_login_passkey(token, owner, answer, client)).await? {
+            return Ok(login);
+        }
+        // Only what is wrong is counted: nobody guesses what a passkey signs, so whoever tries keeps nobody from using theirs.
         let is_familiar = self.knows_network(subject.id(), client).await?;
-        let passed = self.attempts.login(subject.id(), client, is_familiar);
+        let about = known.as_ref().map_or(subject.id(), Record::budget);
+        let passed = self.attempts.login(about, client, is_familiar);
         self.note_if_held_back(passed, &subject, Method::Passkey, client)
             .await?;
-        let login = store::again(|| self.try_login_passkey(token, owner, answer, client)).await?;
-        login.ok_or(Error::BadPasskey)
+        self.note_failure(&subject, (Act::Login, Method::Passkey), client)
+            .await?;
+        Err(Error::BadPasskey)
     }
 
     async fn try_login_passkey(
@@ -88,9 +94,7 @@ impl Accounts {
         let may = record.as_ref().filter(|record| !record.account.is_locked);
         let is_right = may.is_some() && self.check_passkey(&mut work, (owner, &mut factors), state, answer, client)?;
         let Some(record) = may.filter(|_| is_right) else {
-            let subject = subject(record.as_ref(), owner);
-            self.fail(&mut work, &subject, (Act::Login, Method::Passkey), client)
-                .await?;
+            // What it was asked with is used up all the same.
             work.commit().await?;
             return Ok(None);
         };

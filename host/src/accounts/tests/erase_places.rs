@@ -210,7 +210,10 @@ async fn mail_that_comes_in_while_the_account_goes_is_found_by_the_second_look_a
     let mails = fixture.outbox().list(false, 10).await.unwrap();
     let path = mails[0].payload["link"]["path"].as_str().unwrap_or_default();
     let token = path.split_once("?token=").map(|(_, token)| token).unwrap_or_default();
-    let confirmed = accounts.confirm(token, PASSWORD, &Client::default()).await.unwrap();
+    let confirmed = accounts
+        .confirm(token, Confirmation::Registered(PASSWORD), &Client::default())
+        .await
+        .unwrap();
     assert_ne!(confirmed.id, ada.id);
 }
 

@@ -47,6 +47,29 @@ async fn attempts_that_are_held_back_are_in_the_activity() {
 }
 
 #[tokio::test]
+async fn whoever_sets_a_password_with_a_link_is_not_held_back_by_what_was_tried_before() {
+    let fixture = Fixture::with(|config| config.attempts.per_account = 3);
+    fixture.account(ADDRESS).await;
+    // Ada, and somebody behind the same address of the network.
+    let client = Client {
+        address: Some([192, 0, 2, 1].into()),
+        agent: None,
+    };
+    fixture.login_from(ADDRESS, &client).await;
+    for _ in 0..5 {
+        fixture.accounts.login(ADDRESS, ANOTHER, &client).await.unwrap_err();
+    }
+    let held_back = fixture.accounts.login(ADDRESS, PASSWORD, &client).await.err();
+    assert!(
+        matches!(held_back, Some(Error::TooManyAttempts { .. })),
+        "{held_back:?}"
+    );
+    let token = reset_link(&fixture).await;
+    fixture.accounts.reset(&token, PASSWORD, &client).await.unwrap();
+    fixture.login_from(ADDRESS, &client).await;
+}
+
+#[tokio::test]
 async fn whoever_is_held_back_has_only_so_much_written_whatever_address_they_name() {
     let fixture = Fixture::with(|config| config.attempts.per_network = 5);
     let client = Client {

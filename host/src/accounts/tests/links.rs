@@ -40,6 +40,21 @@ async fn a_link_that_resets_a_password_is_good_for_half_an_hour() {
 }
 
 #[tokio::test]
+async fn no_link_is_kept_that_is_sent_to_nobody() {
+    let fixture = fixture();
+    fixture.account("eve@example.org").await;
+    for address in [ADDRESS, "eve@example.org"] {
+        for _ in 0..10 {
+            fixture.accounts.register(address, PASSWORD, None).await.unwrap();
+            fixture.accounts.forgot(address).await.unwrap();
+        }
+    }
+    let links = fixture.accounts.begin().scan(&keys::links(), None, 100).await.unwrap();
+    // Five of each kind, whether somebody has the address or not.
+    assert_eq!(links.len(), 20);
+}
+
+#[tokio::test]
 async fn a_link_that_confirms_an_address_is_good_for_a_day() {
     for (age_ms, is_good) in around(DAY_MS) {
         let fixture = fixture();
@@ -47,10 +62,62 @@ async fn a_link_that_confirms_an_address_is_good_for_a_day() {
         let link = fixture.newest_link("confirm").await;
         fixture.clock.advance(age_ms);
         let client = Client::default();
-        let confirm = async { fixture.accounts.confirm(&link, PASSWORD, &client).await.map(drop) };
+        let confirm = async {
+            fixture
+                .accounts
+                .confirm(&link, Confirmation::Registered(PASSWORD), &client)
+                .await
+                .map(drop)
+        };
         assert_eq!(judged(&fixture, (LinkFor::Confirming, &link), confirm).await, is_good);
         assert_eq!(fixture.login(ADDRESS, PASSWORD).await.is_ok(), is_good);
     }
+}
+
+#[tokio::test]
+async fn the_link_of_a_login_ends_all_that_came_from_there_and_has_it_watched_again() {
+    let fixture = fixture();
+    let home = Client {
+        address: Some([192, 0, 2, 1].into()),
+        agent: Some("Browser/1".to_owned()),
+    };
+    let thief = Client {
+        address: Some([198, 51, 100, 1].into()),
+        ..home.clone()
+    };
+    let account = fixture.account(ADDRESS).await.id;
+    let (own, first) = (
+        fixture.login_from(ADDRESS, &home).await,
+        fixture.login_from(ADDRESS, &thief).await,
+    );
+    let link = fixture.newest_link("new-login").await;
+    // Of this one nobody is told.
+    let second = fixture.login_from(ADDRESS, &thief).await;
+    let new = NewToken {
+        name: "backup".to_owned(),
+        scopes: vec!["read".to_owned()],
+        days: 30,
+    };
+    let by_thief = fixture.identity(&second).await.unwrap();
+    fixture.accounts.make_token(&by_thief, &new, &thief).await.unwrap();
+    fixture.accounts.end_by_link(&link, &home).await.unwrap();
+    assert!(fixture.identity(&own).await.is_some());
+    for ended in [&first, &second] {
+        assert!(fixture.identity(ended).await.is_none());
+    }
+    assert_eq!(fixture.accounts.tokens(account).await.unwrap(), []);
+    fixture.login_from(ADDRESS, &thief).await;
+    assert_ne!(fixture.newest_link("new-login").await, link);
+
+    // A new password: nobody is known any more but the one who has set it.
+    fixture.accounts.forgot(ADDRESS).await.unwrap();
+    let link = fixture.newest_link("reset").await;
+    fixture.accounts.reset(&link, PASSWORD, &home).await.unwrap();
+    let told = fixture.newest_link("new-login").await;
+    fixture.login_from(ADDRESS, &home).await;
+    assert_eq!(fixture.newest_link("new-login").await, told);
+    fixture.login_from(ADDRESS, &thief).await;
+    assert_ne!(fixture.newest_link("new-login").await, told);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Accounts over a real store: what makes somebody known, and what ends that.
 
 mod activity;
+mod administrators;
 mod at_once;
 mod erase;
 mod erase_places;
@@ -72,6 +73,13 @@ impl Fixture {
     async fn login(&self, address: &str, password: &str) -> Result<Login, Error> {
         match self.accounts.login(address, password, &Client::default()).await? {
             LoggedIn::Session(login) => Ok(*login),
+            LoggedIn::SecondFactor(_) => panic!("a second factor is asked for"),
+        }
+    }
+
+    async fn login_from(&self, address: &str, client: &Client) -> Login {
+        match self.accounts.login(address, PASSWORD, client).await.unwrap() {
+            LoggedIn::Session(login) => *login,
             LoggedIn::SecondFactor(_) => panic!("a second factor is asked for"),
         }
     }

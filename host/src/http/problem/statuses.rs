@@ -171,6 +171,7 @@ impl From<accounts::Error> for Problem {
             }
             accounts::Error::Conflict(detail) => Self::new(StatusCode::CONFLICT, "conflict", detail),
             accounts::Error::SessionEnded => bad_credentials(),
+            accounts::Error::NoAdministrator => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
             accounts::Error::NotRecent => Self::new(
                 StatusCode::FORBIDDEN,
                 "reauthentication_required",

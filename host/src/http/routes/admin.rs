@@ -84,6 +84,7 @@ async fn refused(http: &Http, request: &Request, actor: Actor) -> Result<(), Pro
     let by = By {
         actor,
         client: client(request),
+        as_operator: false,
     };
     let detail = json!({ "method": request.head.method.as_str() });
     Ok(http.accounts.audit_refusal(&by, detail).await?)
@@ -95,6 +96,7 @@ pub(in crate::http) async fn by(http: &Http, request: &Request) -> Result<By, Pr
     Ok(By {
         actor: actor(&caller),
         client: client(request),
+        as_operator: true,
     })
 }
 

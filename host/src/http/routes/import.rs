@@ -22,7 +22,7 @@ use crate::http::problem::Problem;
 use crate::http::request::Request;
 use crate::http::{Http, background, call, respond};
 use crate::manifest::Action;
-use crate::policy::{Caller, authorize};
+use crate::policy::authorize;
 use crate::storage::engine::Key;
 
 /// The most documents of one request.
@@ -48,8 +48,6 @@ pub(in crate::http) async fn import(
         ..limits
     };
     let bytes = body::read(&request.head.headers, incoming, limits).await?;
-    // While they arrived, an administrator may have become something less.
-    let caller = operator(http, request).await?;
     // So many documents take a while to parse.
     let documents = match background::run(move || json::parse(&bytes)).await?? {
         Value::Array(documents) if documents.len() <= MAX_DOCUMENTS => documents,
@@ -62,7 +60,7 @@ pub(in crate::http) async fn import(
     let mut queue = Queue::default();
     let created = documents.into_iter().map(|document| {
         let turn = queue.join(&resource.collection, &document);
-        let created = create(http, &resource, &caller, Arc::clone(&info), document);
+        let created = create(http, request, &resource, Arc::clone(&info), document);
         turn.take(created).boxed()
     });
     let outcomes: Vec<_> = stream::iter(created).buffered(CONCURRENCY).collect().await;
@@ -108,15 +106,17 @@ impl Turn {
 
 async fn create(
     http: &Http,
+    request: &Request,
     resource: &Resource,
-    caller: &Caller,
     info: Arc<RequestInfo>,
     document: Value,
 ) -> Result<(), Problem> {
     if !document.is_object() {
         return Err(Problem::bad_request("not_an_object", "a document must be an object"));
     }
-    let permit = authorize(caller, Action::Create, &resource.name, &resource.rules)?.importing();
+    // There are many, and an administrator may have become something less meanwhile.
+    let caller = operator(http, request).await?;
+    let permit = authorize(&caller, Action::Create, &resource.name, &resource.rules)?.importing();
     let operation = call::create(document)?;
     let admission = http.dispatch.admit(&[&permit]).await?;
     let call = Call {

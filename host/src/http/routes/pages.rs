@@ -12,7 +12,7 @@ use minijinja::{Environment, context};
 use sha2::{Digest as _, Sha256};
 
 use super::auth::client;
-use crate::accounts::{By, Error, LinkFor};
+use crate::accounts::{By, Confirmation, Error, LinkFor};
 use crate::http::body::{self, Body};
 use crate::http::problem::{Problem, sentence};
 use crate::http::request::Request;
@@ -78,19 +78,26 @@ pub(in crate::http) async fn verify(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let form = |status: StatusCode, token: &str, problem: Option<String>| {
+    let form = |status: StatusCode, token: &str, password: Password, problem: Option<String>| {
         let form = Form {
             action: "/account/verify",
             token,
             button: "Confirm",
-            password: Some(Password::Own),
+            password: Some(password),
             email: None,
+        };
+        let text = match password {
+            Password::Own => {
+                "Enter the password that you have registered with, to confirm that this e-mail address is yours."
+            }
+            Password::New(_) => {
+                "Somebody else may have registered with your address, or you may have done so twice. Choose the \
+                 password that you want to sign in with; the registered one will be good for nothing."
+            }
         };
         let page_of = Page {
             title: "Confirm your e-mail address",
-            text: Some(
-                "Enter the password that you have registered with, to confirm that this e-mail address is yours.",
-            ),
+            text: Some(text),
             problem,
             form: Some(form),
         };
@@ -99,21 +106,23 @@ pub(in crate::http) async fn verify(
     if request.head.method != Method::POST {
         let token = token(request)?;
         return match http.accounts.check_link(LinkFor::Confirming, &token).await {
-            Ok(()) => form(StatusCode::OK, &token, None),
+            Ok(()) => form(StatusCode::OK, &token, Password::Own, None),
             Err(error) => refused(error),
         };
     }
     let fields = fields(http, request, body).await?;
-    let client = client(request);
-    match http.accounts.confirm(&fields.token, &fields.password, &client).await {
-        Ok(_) => done("The address is confirmed", "You can sign in now, and close this page."),
-        Err(Error::OtherRegistration) => {
-            let said = "This registration has another password. Whoever registered may have been somebody else: register \
-                        again, and use the link of the new mail.";
-            form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, Some(said.to_owned()))
-        }
-        Err(error) => refused(error),
-    }
+    let by = match fields.new.as_str() {
+        "" => Confirmation::Registered(&fields.password),
+        new => Confirmation::Own(new),
+    };
+    let said = match http.accounts.confirm(&fields.token, by, &client(request)).await {
+        Ok(_) => return done("The address is confirmed", "You can sign in now, and close this page."),
+        Err(Error::OtherRegistration) => Some("This registration has another password.".to_owned()),
+        Err(Error::Invalid(violations)) => violations.first().map(|violation| sentence(&violation.message)),
+        Err(error) => return refused(error),
+    };
+    let password = Password::New(http.accounts.least_password());
+    form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, password, said)
 }
 
 /// `GET` and `POST /account/reset`
@@ -182,7 +191,8 @@ pub(in crate::http) async fn end_session(
         let page_of = Page {
             title: "Sign out",
             text: Some(
-                "Press the button to sign out whoever the mail was about. Nobody needs to be signed in for this.",
+                "Press the button to sign out whoever the mail was about, and to end all tokens for programs. Nobody needs \
+                 to be signed in for this.",
             ),
             form: Some(form),
             ..Page::default()
@@ -232,6 +242,7 @@ pub(in crate::http) async fn set_up(
     let by = By {
         actor: Actor::Anonymous,
         client: client(request),
+        as_operator: false,
     };
     match http
         .accounts

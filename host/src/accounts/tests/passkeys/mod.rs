@@ -3,6 +3,7 @@
 
 mod device;
 mod handed_out;
+mod held_back;
 mod owner;
 
 use serde_json::{Value, json};

@@ -44,7 +44,11 @@ impl Fixture {
 
 impl Owner {
     pub(super) async fn new() -> Self {
-        let fixture = Fixture::with(|config| config.attempts.per_account = 0);
+        Self::with(|config| config.attempts.per_account = 0).await
+    }
+
+    pub(super) async fn with(change: impl FnOnce(&mut config::Accounts)) -> Self {
+        let fixture = Fixture::with(change);
         let mut identity = fixture.member(ADDRESS).await;
         let mut device = Device::new();
         let added = fixture.add(&mut identity, &mut device).await.unwrap();

@@ -38,6 +38,7 @@ async fn erase(http: &Http, request: &Request) -> Result<Response<Body>, Problem
     let by = By {
         actor: Actor::Account(identity.account.id),
         client: client(request),
+        as_operator: false,
     };
     let signed = http
         .accounts

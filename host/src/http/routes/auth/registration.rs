@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{account, client};
+use crate::accounts::Confirmation;
+use crate::capabilities::model::Violation;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::http::request::Request;
@@ -27,9 +29,10 @@ struct Forgotten {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Confirmation {
+struct Confirmed {
     token: String,
-    password: String,
+    password: Option<String>,
+    new: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,8 +63,18 @@ pub(in crate::http) async fn verify(
     request: &Request,
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
-    let Confirmation { token, password } = call::form(http, request, body).await?;
-    let made = http.accounts.confirm(&token, &password, &client(request)).await?;
+    let Confirmed { token, password, new } = call::form(http, request, body).await?;
+    let by = match (&password, &new) {
+        (Some(password), None) => Confirmation::Registered(password),
+        (None, Some(new)) => Confirmation::Own(new),
+        _ => {
+            return Err(Problem::invalid(vec![Violation {
+                pointer: String::new(),
+                message: "one of `password` and `new` must be given".to_owned(),
+            }]));
+        }
+    };
+    let made = http.accounts.confirm(&token, by, &client(request)).await?;
     respond::value(request.format, &account(&made)).await
 }
 

@@ -1,0 +1,186 @@
+//! What is remembered of who logs in to an account: from where, and how often somebody failed to of late.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::session::Client;
+
+/// The most networks and devices that are remembered of an account.
+const MAX_KNOWN: usize = 20;
+/// So many failures.
+const MANY: usize = 10;
+/// Within this time are many.
+const MANY_WITHIN_MS: u64 = 60 * 60_000;
+/// How often at most somebody is told of many failures.
+const TOLD_EVERY_MS: u64 = 24 * 60 * 60_000;
+
+/// What is remembered of who logs in to an account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Watch {
+    known: Vec<Known>,
+    /// When somebody failed to log in, of late.
+    failed_ms: Vec<u64>,
+    /// When the owner was last told of many failures.
+    told_ms: u64,
+    /// Whether a place was forgotten: then what is known of none is new.
+    #[serde(default)]
+    has_forgotten: bool,
+}
+
+/// From where somebody has logged in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Known {
+    network: Option<IpAddr>,
+    agent: Option<String>,
+}
+
+/// Where a login came from of which the owner was told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Origin {
+    client: Client,
+    /// Whether nobody had logged in from the network before: then all that came from it is meant, and else only what says that it
+    /// is the same device.
+    is_new_network: bool,
+}
+
+impl Origin {
+    fn has(&self, network: Option<IpAddr>, agent: Option<&String>) -> bool {
+        network == self.client.network() && (self.is_new_network || agent == self.client.agent.as_ref())
+    }
+
+    /// Whether a client came from there.
+    pub(super) fn has_client(&self, client: &Client) -> bool {
+        self.has(client.network(), client.agent.as_ref())
+    }
+}
+
+impl Watch {
+    /// Where a client comes from that is about to be learned.
+    pub(super) fn origin(&self, client: &Client) -> Origin {
+        Origin {
+            client: client.clone(),
+            is_new_network: !self.knows_network(client),
+        }
+    }
+
+    /// Whether somebody has logged in from there before.
+    pub(super) fn knows_network(&self, client: &Client) -> bool {
+        let network = client.network();
+        self.known.iter().any(|known| known.network == network)
+    }
+
+    /// The networks and programs from which somebody has logged in.
+    pub(super) fn known(&self) -> impl Iterator<Item = (Option<IpAddr>, Option<String>)> {
+        self.known.iter().map(|known| (known.network, known.agent.clone()))
+    }
+
+    /// When somebody failed to log in, of late.
+    pub(super) fn failed_ms(&self) -> &[u64] {
+        &self.failed_ms
+    }
+
+    /// Remembers where somebody comes from who has proved who they are. Whether that is new for an account that has been
+    /// used before.
+    pub(super) fn learn(&mut self, client: &Client) -> bool {
+        let (network, agent) = (client.network(), &client.agent);
+        let is_usual = self.knows_network(client) && self.known.iter().any(|known| known.agent == *agent);
+        let is_first = self.known.is_empty() && !self.has_forgotten;
+        let is_new = !(is_first || is_usual);
+        self.known
+            .retain(|known| known.network != network || known.agent != *agent);
+        if self.known.len() >= MAX_KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push(Known {
+            network,
+            agent: agent.clone(),
+        });
+        self.failed_ms.clear();
+        is_new
+    }
+
+    /// Forgets that somebody has logged in from there, or from anywhere.
+    pub(super) fn forget(&mut self, from: Option<&Origin>) {
+        self.known
+            .retain(|known| from.is_some_and(|from| !from.has(known.network, known.agent.as_ref())));
+        self.has_forgotten = true;
+    }
+
+    /// Counts a failure. Whether the owner is to be told.
+    pub(super) fn fail(&mut self, now_ms: u64) -> bool {
+        self.failed_ms
+            .retain(|at_ms| now_ms.saturating_sub(*at_ms) < MANY_WITHIN_MS);
+        if self.failed_ms.len() >= MANY {
+            self.failed_ms.remove(0);
+        }
+        self.failed_ms.push(now_ms);
+        let is_told = self.failed_ms.len() >= MANY && now_ms.saturating_sub(self.told_ms) >= TOLD_EVERY_MS;
+        if is_told {
+            self.told_ms = now_ms;
+        }
+        is_told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(address: &str, agent: &str) -> Client {
+        Client {
+            address: Some(address.parse().unwrap()),
+            agent: Some(agent.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_first_login_is_nothing_new_and_another_network_or_device_is() {
+        let mut watch = Watch::default();
+        assert!(!watch.learn(&client("192.0.2.1", "browser")));
+        assert!(!watch.learn(&client("192.0.2.77", "browser")), "the same network");
+        assert!(watch.learn(&client("198.51.100.1", "browser")));
+        assert!(watch.learn(&client("192.0.2.1", "program")));
+        assert!(!watch.learn(&client("192.0.2.1", "program")));
+        for number in 0..100 {
+            watch.learn(&client("192.0.2.1", &number.to_string()));
+        }
+        assert_eq!(watch.known.len(), MAX_KNOWN);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_new_again_even_where_nothing_else_is_known() {
+        let (home, thief) = (client("192.0.2.1", "browser"), client("198.51.100.1", "browser"));
+        let mut watch = Watch::default();
+        watch.learn(&home);
+        let new_device = client("192.0.2.1", "program");
+        let origin = watch.origin(&new_device);
+        assert!(watch.learn(&new_device));
+        watch.forget(Some(&origin));
+        assert!(watch.knows_network(&home) && watch.learn(&new_device));
+        let origin = watch.origin(&thief);
+        assert!(watch.learn(&thief));
+        assert!(!watch.learn(&client("198.51.100.2", "program")), "both are known");
+        watch.forget(Some(&origin));
+        assert!(watch.knows_network(&home) && !watch.knows_network(&thief));
+        assert!(!watch.learn(&home));
+        assert!(watch.learn(&thief));
+        watch.forget(None);
+        assert!(!watch.knows_network(&home));
+        assert!(watch.learn(&thief), "it is not the first login");
+    }
+
+    #[test]
+    fn many_failures_are_told_once_a_day_and_few_never() {
+        let mut watch = Watch::default();
+        let told = |watch: &mut Watch, at_ms: u64| (0..30).filter(|number| watch.fail(at_ms + number)).count();
+        assert_eq!((0..9).filter(|number| watch.fail(TOLD_EVERY_MS + number)).count(), 0);
+        watch.learn(&client("192.0.2.1", "browser"));
+        assert_eq!(told(&mut watch, 2 * TOLD_EVERY_MS), 1);
+        assert_eq!(told(&mut watch, 2 * TOLD_EVERY_MS + 2 * MANY_WITHIN_MS), 0);
+        assert_eq!(told(&mut watch, 3 * TOLD_EVERY_MS + 1), 1);
+        // One every ten minutes is not many.
+        let slow = |number: u64| 5 * TOLD_EVERY_MS + number * 10 * 60_000;
+        assert_eq!((0..50).filter(|number| watch.fail(slow(*number))).count(), 0);
+    }
+}
