@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Registration;
+use crate::storage::keyspace::accounts as keys;
 
 const ADDRESS: &str = "ada@example.org";
 

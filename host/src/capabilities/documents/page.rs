@@ -24,6 +24,12 @@ pub struct Found {
     pub behind: Option<Vec<u8>>,
 }
 
+/// The most rows that are read at a time, and how many are at first.
+const MOST_AT_A_TIME: usize = 256;
+const FIRST_AT_A_TIME: usize = 32;
+/// About what the bodies that are read at a time may take: many queries run beside each other.
+const BYTES_AT_A_TIME: usize = 2 << 20;
+
 /// A page in the making.
 #[derive(Default)]
 pub struct Items {
@@ -68,10 +74,17 @@ pub struct Matching {
 }
 
 impl Matching {
-    /// Forgets all but the first ones.
+    /// Forgets all but the first ones, as many as a page takes.
     pub fn keep_first(&mut self, wanted: usize) {
         self.first.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-        self.first.truncate(wanted);
+        let mut bytes = 0;
+        let fits = self.first.iter().take_while(|(_, document)| {
+            let is_open = bytes < MAX_PAGE_BYTES;
+            bytes += document.body.len();
+            is_open
+        });
+        let fits = fits.count();
+        self.first.truncate(wanted.min(fits));
     }
 }
 
@@ -88,6 +101,15 @@ impl Effort {
     pub fn spend(&mut self, rows: usize, documents: &[Document]) {
         self.rows += rows;
         self.bytes += documents.iter().map(|document| document.body.len()).sum::<usize>();
+    }
+
+    /// How many rows are to be read next: fewer the larger their documents were.
+    pub fn at_a_time(&self) -> usize {
+        match self.bytes / self.rows.max(1) {
+            _ if self.rows == 0 => FIRST_AT_A_TIME,
+            0 => MOST_AT_A_TIME,
+            average => (BYTES_AT_A_TIME / average).clamp(1, MOST_AT_A_TIME),
+        }
     }
 
     /// How many rows there may still be, if a way is followed row by row; at least one.
@@ -129,5 +151,61 @@ impl Documents<'_> {
                 MAX_EXAMINED_BYTES >> 20
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn document(bytes: usize) -> Document {
+        Document {
+            id: Uuid::now_v7(),
+            revision: 1,
+            owner: None,
+            created_ms: 0,
+            updated_ms: 0,
+            body: vec![b' '; bytes].into(),
+        }
+    }
+
+    #[test]
+    fn large_documents_are_read_a_few_at_a_time_and_small_ones_many() {
+        let after = |documents: &[Document]| {
+            let mut effort = Effort::default();
+            assert_eq!(effort.at_a_time(), FIRST_AT_A_TIME);
+            effort.spend(documents.len(), documents);
+            effort.at_a_time()
+        };
+        assert_eq!(after(&[document(100), document(300)]), MOST_AT_A_TIME);
+        assert_eq!(after(&[document(200 << 10)]), 10);
+        assert_eq!(after(&[document(10 << 20)]), 1);
+        let mut nothing = Effort::default();
+        nothing.spend(32, &[]);
+        assert_eq!(nothing.at_a_time(), MOST_AT_A_TIME);
+    }
+
+    #[test]
+    fn of_what_matches_no_more_is_kept_than_a_page_takes() {
+        let matching = |bytes: usize, count: u8| Matching {
+            first: (0..count)
+                .rev()
+                .map(|position| (vec![position], document(bytes)))
+                .collect(),
+            total: u64::from(count),
+        };
+        let kept = |mut matching: Matching, wanted: usize| {
+            matching.keep_first(wanted);
+            let positions: Vec<u8> = matching.first.iter().map(|(position, _)| position[0]).collect();
+            assert!(positions.is_sorted());
+            positions.len()
+        };
+        assert_eq!(kept(matching(10, 100), 20), 20);
+        assert_eq!(kept(matching(10, 10), 20), 10);
+        // The one that fills the page is on it.
+        assert_eq!(kept(matching(MAX_PAGE_BYTES / 4 + 1, 100), 20), 4);
+        assert_eq!(kept(matching(MAX_PAGE_BYTES + 1, 100), 20), 1);
     }
 }

@@ -21,8 +21,6 @@ use crate::storage::transaction::Ended;
 pub const MAX_ROWS_OF_REQUEST: usize = 200_000;
 /// The longest sort values that a cursor can hold.
 const MAX_POSITION_BYTES: usize = 5_000;
-/// Rows that are read at a time.
-const EXAMINED_AT_A_TIME: usize = 256;
 
 impl Documents<'_> {
     /// One page of the documents that match, under the scope.
@@ -142,13 +140,13 @@ impl Documents<'_> {
         let (mut items, mut effort) = (Items::default(), Effort::default());
         let [range] = path.ranges() else { return Ok(None) };
         while items.open(wanted) {
-            let rows = if exact {
-                wanted - items.documents.len()
-            } else {
-                EXAMINED_AT_A_TIME
-            };
-            let most = if leads_on { effort.left() } else { EXAMINED_AT_A_TIME };
-            let rows = rows.min(EXAMINED_AT_A_TIME).min(most);
+            let mut rows = effort.at_a_time();
+            if exact {
+                rows = rows.min(wanted - items.documents.len());
+            }
+            if leads_on {
+                rows = rows.min(effort.left());
+            }
             let scanned = self
                 .rows(effort.rows, (range, direction), behind.as_ref(), rows)
                 .await?;
@@ -226,15 +224,11 @@ impl Documents<'_> {
         for range in path.ranges() {
             let mut behind = None;
             loop {
+                let most = effort.at_a_time();
                 let rows = self
-                    .rows(
-                        effort.rows,
-                        (range, Direction::Forward),
-                        behind.as_ref(),
-                        EXAMINED_AT_A_TIME,
-                    )
+                    .rows(effort.rows, (range, Direction::Forward), behind.as_ref(), most)
                     .await?;
-                let exhausted = rows.len() < EXAMINED_AT_A_TIME;
+                let exhausted = rows.len() < most;
                 behind = rows.last().map(|(key, _)| key.clone());
                 let examined = rows.len();
                 let documents = self.documents_of(path, rows).await?;
