@@ -35,6 +35,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use account::Account;
@@ -77,6 +78,8 @@ pub struct Accounts {
     /// What passkeys are bound to, where that is known.
     relying_party: Option<RelyingParty>,
     secrets: Secrets,
+    /// Steps of erasures that are taken at a time.
+    erasing: Semaphore,
 }
 
 /// What accounts need that is kept outside the store.
@@ -132,6 +135,7 @@ impl Accounts {
             relying_party: public_url.and_then(|url| RelyingParty::new(url, &secrets.name)),
             secrets,
             config,
+            erasing: Semaphore::new(erase::TOGETHER),
         })
     }
 
