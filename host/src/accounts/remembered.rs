@@ -11,8 +11,6 @@ use crate::storage::engine::{Key, MAX_SCAN_ROWS};
 use crate::storage::keyspace::outbox as keys;
 use crate::storage::outbox::{self, Entry};
 
-/// Rows of dead letters that are read at a time.
-
 /// What is remembered of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {

@@ -227,7 +227,7 @@ mod tests {
         let document = Document {
             id,
             revision: 1,
-            owner: Some(if number % 2 == 0 { ADA } else { EVE }),
+            owner: Some(if number.is_multiple_of(2) { ADA } else { EVE }),
             created_ms: 0,
             updated_ms: 0,
             body: body.clone(),
