@@ -37,6 +37,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use account::Account;
@@ -80,6 +81,8 @@ pub struct Accounts {
     /// What passkeys are bound to, where that is known.
     relying_party: Option<RelyingParty>,
     secrets: Secrets,
+    /// Steps of erasures that are taken at a time.
+    erasing: Semaphore,
 }
 
 /// What accounts need that is kept outside the store.
@@ -135,6 +138,7 @@ impl Accounts {
             relying_party: public_url.and_then(|url| RelyingParty::new(url, &secrets.name)),
             secrets,
             config,
+            erasing: Semaphore::new(erase::TOGETHER),
         })
     }
 

@@ -11,9 +11,6 @@ use crate::storage::engine::{Key, MAX_SCAN_ROWS};
 use crate::storage::keyspace::outbox as keys;
 use crate::storage::outbox::{self, Entry};
 
-/// Rows of dead letters that are read at a time.
-const PAGE: usize = 200;
-
 /// What is remembered of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
@@ -73,7 +70,7 @@ impl Accounts {
         let is_to = |row: &[u8]| described(row, true).is_ok_and(|letter| letter.mail.to == account.address);
         let mut behind = None;
         loop {
-            let found = erase::find(&self.engine, &keys::all_dead(), behind, PAGE, is_to).await?;
+            let found = erase::find(&self.engine, &keys::all_dead(), behind, is_to).await?;
             for key in &found.keys {
                 let row = store::again(|| async { read(self.begin(), key).await }).await?;
                 undelivered.extend(row.map(|entry| letter(entry, true)).transpose()?);

@@ -51,6 +51,11 @@ impl Work {
         Ok(self.0.scan(range, after, limit, direction).await?)
     }
 
+    /// The keys of the first rows of a range, whose values are not read.
+    pub(super) async fn scan_keys(&mut self, range: &Range, limit: usize) -> Result<Vec<Key>, Error> {
+        Ok(self.0.scan_keys(range, None, limit, Direction::Forward).await?)
+    }
+
     pub(super) fn write<T: Serialize>(&mut self, key: Key, value: &T, expires_ms: Option<u64>) -> Result<(), Error> {
         let value = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
         self.0.put(key, value.into(), expires_ms);

@@ -17,8 +17,10 @@ use crate::storage::transaction::{Ended, Transaction};
 
 /// Documents that are looked at at a time.
 const EXAMINED: usize = 200;
-/// Documents that one commit removes, and entries of buckets that are read at a time: each may be large.
+/// Documents that one commit removes, and entries of buckets that are read at a time.
 const PAGE: usize = 32;
+/// About the most bytes of what is read, and of what is found, at a time: each may be large.
+const PAGE_BYTES: usize = 4 << 20;
 /// Entries of buckets that one commit removes.
 const ENTRIES: usize = 200;
 
@@ -40,27 +42,31 @@ pub async fn owned(
 ) -> Result<Owned, Ended> {
     let mut scan = Scan {
         after: behind,
+        max_bytes: PAGE_BYTES,
         ..Scan::first(keyspace::documents(collection), EXAMINED)
     };
-    let mut found = Owned::default();
+    let (mut found, mut found_bytes) = (Owned::default(), 0);
     loop {
         let rows = engine.scan(&scan).await?.data;
-        let is_last = rows.len() < EXAMINED;
+        if rows.is_empty() {
+            return Ok(found);
+        }
         for (key, row) in rows {
             let id = keyspace::parse_document(&key).map(|(_, id)| id);
             let document = id.and_then(|id| stored::decode(id, row.value));
-            found
-                .documents
-                .extend(document.filter(|document| document.owner == Some(account)));
             scan.after = Some(key);
-            if found.documents.len() == PAGE {
+            let Some(document) = document.filter(|document| document.owner == Some(account)) else {
+                continue;
+            };
+            found_bytes += document.body.len();
+            found.documents.push(document);
+            if found.documents.len() == PAGE || found_bytes >= PAGE_BYTES {
                 found.last = scan.after;
                 return Ok(found);
             }
         }
-        if is_last {
-            return Ok(found);
-        }
+        // Others want to be served meanwhile.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -100,10 +106,11 @@ pub async fn bucket(
     let name = super::keyvalue::bucket_of(account);
     let scan = Scan {
         after: behind,
+        max_bytes: PAGE_BYTES,
         ..Scan::first(keyspace::keyvalue_bucket(plugin, &name), PAGE)
     };
     let rows = engine.scan(&scan).await?.data;
-    let last = rows.last().filter(|_| rows.len() == PAGE).map(|(key, _)| key.clone());
+    let last = rows.last().map(|(key, _)| key.clone());
     let entry = |(key, row): (Key, Versioned)| {
         let entry = keyspace::keyvalue_name(&key, plugin, &name)?;
         Some((entry.to_owned(), row.value))
@@ -194,5 +201,77 @@ fn ended(error: documents::Error) -> Ended {
     match error {
         documents::Error::Ended(ended) => ended,
         other => Ended::Unavailable(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::memory;
+
+    const ADA: Uuid = Uuid::from_u128(1);
+    const EVE: Uuid = Uuid::from_u128(2);
+
+    async fn store(rows: impl IntoIterator<Item = (Key, Bytes)>) -> Arc<dyn Engine> {
+        let engine: Arc<dyn Engine> = Arc::new(memory::open().unwrap());
+        for (key, value) in rows {
+            let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+            transaction.put(key, value, None);
+            transaction.commit().await.unwrap();
+        }
+        engine
+    }
+
+    fn document(number: u128, body: &Bytes) -> (Key, Bytes) {
+        let id = Uuid::from_u128(number);
+        let document = Document {
+            id,
+            revision: 1,
+            owner: Some(if number.is_multiple_of(2) { ADA } else { EVE }),
+            created_ms: 0,
+            updated_ms: 0,
+            body: body.clone(),
+        };
+        (keyspace::document("notes", id), stored::encode(&document))
+    }
+
+    /// How many documents of an account each page has.
+    async fn pages(engine: &Arc<dyn Engine>) -> Vec<usize> {
+        let (mut pages, mut behind) = (Vec::new(), None);
+        loop {
+            let found = owned(engine, "notes", ADA, behind).await.unwrap();
+            pages.push(found.documents.len());
+            behind = found.last;
+            if behind.is_none() {
+                return pages;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn large_documents_of_an_account_are_found_a_few_at_a_time() {
+        let large = Bytes::from(vec![b' '; 1 << 20]);
+        let engine = store((0..22).map(|number| document(number, &large))).await;
+        assert_eq!(pages(&engine).await, [4, 4, 3]);
+        let engine = store((0..130).map(|number| document(number, &Bytes::new()))).await;
+        assert_eq!(pages(&engine).await, [32, 32, 1]);
+    }
+
+    #[tokio::test]
+    async fn large_entries_of_a_bucket_are_found_a_few_at_a_time() {
+        let name = crate::capabilities::keyvalue::bucket_of(ADA);
+        let large = Bytes::from(vec![b' '; 256 << 10]);
+        let entry = |number: usize| (keyspace::keyvalue("shop", &name, &number.to_string()), large.clone());
+        let engine = store((0..40).map(entry)).await;
+        let (mut pages, mut behind) = (Vec::new(), None);
+        loop {
+            let found = bucket(&engine, "shop", ADA, behind).await.unwrap();
+            pages.push(found.entries.len());
+            behind = found.last;
+            if behind.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [16, 16, 8, 0]);
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
@@ -12,7 +13,7 @@ use hyper::StatusCode;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use uuid::Uuid;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -32,12 +33,14 @@ const MAX_BYTES: u64 = 1 << 30;
 const CHUNK_BYTES: usize = 64 << 10;
 /// Archives that are made at a time; others wait.
 static PLACES: Semaphore = Semaphore::const_new(2);
-/// Archives that are there at a time, being made or being sent, however slowly.
+/// How long an archive is sent at most: until then its place is nobody else's, and whoever takes it slowly could keep it.
+const SENT_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Archives that are there at a time, being made or being sent.
 static ARCHIVES: Semaphore = Semaphore::const_new(16);
 /// Whose they are: one for each account.
 static OF: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
 
-/// Room for an archive, until it was sent or its client has gone away.
+/// Room for an archive, until it was sent, its time is over, or its client has gone away.
 struct Room {
     account: Uuid,
     _place: SemaphorePermit<'static>,
@@ -284,18 +287,88 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     done.map_err(io::Error::other).and_then(|done| done).map_err(failed)
 }
 
-fn chunks(file: File, room: Room) -> Chunks {
-    let file = tokio::fs::File::from_std(file);
-    Box::pin(stream::try_unfold((file, room), |(mut file, room)| async move {
-        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
-        let read = file.read_buf(&mut chunk).await?;
-        Ok((read > 0).then(|| (Bytes::from(chunk), (file, room))))
+/// Sends an archive. A task of its own has file and room: a body from which nobody takes anything would not see the time pass.
+fn chunks(file: File, room: impl Send + 'static) -> Chunks {
+    let (sender, chunks) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _room = room;
+        if tokio::time::timeout(SENT_WITHIN, send(file, sender)).await.is_err() {
+            tracing::info!(target: "http", "an archive was not taken in time");
+        }
+    });
+    Box::pin(stream::try_unfold(chunks, |mut chunks| async move {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the archive was not taken in time");
+        let chunk: Bytes = chunks.recv().await.ok_or_else(late)??;
+        Ok((!chunk.is_empty()).then_some((chunk, chunks)))
     }))
+}
+
+/// Sends a file, and an empty chunk behind it: without that, what was broken off could be taken for the whole.
+async fn send(file: File, to: mpsc::Sender<io::Result<Bytes>>) {
+    let mut file = tokio::fs::File::from_std(file);
+    loop {
+        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        let read = file.read_buf(&mut chunk).await;
+        let is_last = !matches!(read, Ok(1..));
+        let is_gone = to.send(read.map(|_| chunk.freeze())).await.is_err();
+        if is_last || is_gone {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Weak};
+
+    use futures_util::StreamExt as _;
+
     use super::*;
+
+    const FILE_BYTES: usize = 1 << 20;
+
+    /// An archive that is being sent, and the room that it takes.
+    fn sent() -> (Chunks, Weak<()>) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7; FILE_BYTES]).unwrap();
+        file.rewind().unwrap();
+        let room = Arc::new(());
+        let place = Arc::downgrade(&room);
+        (chunks(file, room), place)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_archive_that_is_not_taken_in_time_loses_its_room_and_is_seen_to_be_broken_off() {
+        let (mut chunks, room) = sent();
+        let mut taken = chunks.next().await.unwrap().unwrap().len();
+        tokio::time::sleep(SENT_WITHIN / 2).await;
+        assert!(room.upgrade().is_some());
+        tokio::time::sleep(SENT_WITHIN).await;
+        assert!(room.upgrade().is_none());
+        let last = loop {
+            match chunks.next().await.unwrap() {
+                Ok(chunk) => taken += chunk.len(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(last.kind(), io::ErrorKind::TimedOut);
+        assert!(taken < FILE_BYTES, "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_archive_that_is_taken_is_whole_and_one_that_nobody_takes_any_more_leaves_its_room() {
+        let (mut chunks, room) = sent();
+        let mut taken = 0;
+        while let Some(chunk) = chunks.next().await {
+            taken += chunk.unwrap().len();
+        }
+        assert_eq!(taken, FILE_BYTES);
+        let (given_up, other_room) = sent();
+        drop(given_up);
+        // No more than the tasks need to see it: the clock stands still while they are at it.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(room.upgrade().is_none() && other_room.upgrade().is_none());
+    }
 
     #[test]
     fn an_account_has_one_archive_at_a_time_and_there_are_only_so_many() {

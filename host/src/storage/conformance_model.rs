@@ -64,9 +64,13 @@ impl Model {
             keys.reverse();
         }
         keys.truncate(scan.limit);
-        keys.into_iter()
-            .map(|key| (key.clone(), self.rows[key].clone()))
-            .collect()
+        let mut bytes = 0;
+        let page = keys.into_iter().take_while(|key| {
+            let has_room = scan.keys_only || bytes < scan.max_bytes;
+            bytes += self.rows[*key].value.len();
+            has_room
+        });
+        page.map(|key| (key.clone(), self.rows[key].clone())).collect()
     }
 
     pub(super) fn changed(&self, reads: &Reads, since: Sequence, until: Sequence) -> BTreeSet<Key> {

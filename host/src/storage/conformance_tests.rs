@@ -77,7 +77,7 @@ enum Step {
     /// Commits that are handed in together, and so may share a round.
     Commits(Vec<Draft>),
     Get(Vec<Name>),
-    Scan(Span, Option<Name>, usize, bool, bool),
+    Scan(Span, Option<Name>, (usize, usize), bool, bool),
     Changed(Vec<Name>, Vec<Span>, u64, u64),
     Changes(u64, usize),
     Reopen,
@@ -122,10 +122,11 @@ fn draft() -> impl Strategy<Value = Draft> {
 
 fn step() -> impl Strategy<Value = Step> {
     let after = proptest::option::of(name());
+    let max_bytes = prop_oneof![Just(usize::MAX), 1..50_000usize];
     prop_oneof![
         8 => vec(draft(), 1..4).prop_map(Step::Commits),
         2 => vec(name(), 0..5).prop_map(Step::Get),
-        4 => (span(), after, 0..9usize, any::<bool>(), any::<bool>())
+        4 => (span(), after, (0..9usize, max_bytes), any::<bool>(), any::<bool>())
             .prop_map(|(span, after, limit, backward, keys_only)| Step::Scan(span, after, limit, backward, keys_only)),
         2 => (vec(name(), 0..4), vec(span(), 0..3), 0..6u64, 0..6u64)
             .prop_map(|(keys, ranges, since, until)| Step::Changed(keys, ranges, since, until)),
@@ -195,7 +196,7 @@ impl Store {
         match step {
             Step::Commits(drafts) => self.commit(drafts).await?,
             Step::Get(names) => self.get(names).await?,
-            Step::Scan(span, after, limit, backward, keys_only) => {
+            Step::Scan(span, after, (limit, max_bytes), backward, keys_only) => {
                 let direction = if *backward {
                     Direction::Backward
                 } else {
@@ -206,6 +207,7 @@ impl Store {
                     range,
                     after,
                     limit: *limit,
+                    max_bytes: *max_bytes,
                     direction,
                     keys_only: *keys_only,
                 })

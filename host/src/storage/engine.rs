@@ -74,6 +74,9 @@ pub struct Scan {
     pub after: Option<Key>,
     /// At most this many rows; never more than `MAX_SCAN_ROWS`.
     pub limit: usize,
+    /// The page ends with the row that brings its values to this many bytes. Where it is bounded so, fewer rows than `limit`
+    /// do not mean that there are no others: the end is an empty page.
+    pub max_bytes: usize,
     /// Which way to go.
     pub direction: Direction,
     /// Only the keys matter: the rows may come without their values, so that large ones need not be read.
@@ -87,6 +90,7 @@ impl Scan {
             range,
             after: None,
             limit,
+            max_bytes: usize::MAX,
             direction: Direction::Forward,
             keys_only: false,
         }

@@ -6,8 +6,9 @@ use super::engine::{Engine, Key, Scan, Unavailable};
 use super::keyspace;
 use super::transaction::Ended;
 
-/// Rows that are looked at at a time: each may be large.
+/// Rows that are looked at at a time, and about how many bytes of them.
 const PAGE: usize = 64;
+const PAGE_BYTES: usize = 4 << 20;
 
 /// Tells of each key that holds some of the needles, or whose value does, and of which. How many keys were looked at.
 pub async fn search(
@@ -18,13 +19,16 @@ pub async fn search(
     let holds = |text: &[u8], needle: &[u8]| text.windows(needle.len()).any(|window| window == needle);
     let mut looked_at = 0;
     for range in keyspace::logical() {
-        let mut scan = Scan::first(range, PAGE);
+        let mut scan = Scan {
+            max_bytes: PAGE_BYTES,
+            ..Scan::first(range, PAGE)
+        };
         loop {
             let rows = engine
                 .scan(&scan)
                 .await
                 .map_err(|Unavailable(reason)| Ended::Unavailable(reason))?;
-            let is_last = rows.data.len() < PAGE;
+            let is_over = rows.data.is_empty();
             for (key, row) in rows.data {
                 looked_at += 1;
                 let found = needles.iter().enumerate();
@@ -35,7 +39,7 @@ pub async fn search(
                 }
                 scan.after = Some(key);
             }
-            if is_last {
+            if is_over {
                 break;
             }
             // All of the store takes a while, and others want to be served meanwhile.

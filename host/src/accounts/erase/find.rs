@@ -6,6 +6,9 @@ use std::sync::Arc;
 use crate::storage::engine::{Engine, Key, Range, Scan};
 use crate::storage::transaction::Ended;
 
+/// Rows that are read at a time, and about the most bytes of them.
+const PAGE: usize = 64;
+const PAGE_BYTES: usize = 4 << 20;
 /// So many rows, and about so many bytes of them, are looked at before it is written down how far that went, although nothing
 /// was found: what goes on after a crash looks at them again.
 const EXAMINED: usize = 20_000;
@@ -23,23 +26,25 @@ pub struct Found {
     pub behind: Option<Key>,
 }
 
-/// Searches a range behind a key, reading `page` rows at a time.
+/// Searches a range behind a key.
 pub async fn find(
     engine: &Arc<dyn Engine>,
     range: &Range,
     behind: Option<Key>,
-    page: usize,
     is_about: impl Fn(&[u8]) -> bool,
 ) -> Result<Found, Ended> {
     let mut scan = Scan {
         after: behind,
-        ..Scan::first(range.clone(), page)
+        max_bytes: PAGE_BYTES,
+        ..Scan::first(range.clone(), PAGE)
     };
     let mut found = Found::default();
     let (mut examined, mut examined_bytes, mut found_bytes) = (0, 0, 0);
     loop {
         let rows = engine.scan(&scan).await?.data;
-        let is_last = rows.len() < page;
+        if rows.is_empty() {
+            return Ok(found);
+        }
         examined += rows.len();
         for (key, row) in rows {
             examined_bytes += row.value.len();
@@ -49,10 +54,7 @@ pub async fn find(
             }
             scan.after = Some(key);
         }
-        if is_last {
-            return Ok(found);
-        }
-        let is_enough = found.keys.len() + page > REMOVED || found_bytes >= REMOVED_BYTES;
+        let is_enough = found.keys.len() + PAGE > REMOVED || found_bytes >= REMOVED_BYTES;
         if is_enough || examined >= EXAMINED || examined_bytes >= EXAMINED_BYTES {
             found.behind = scan.after;
             return Ok(found);
@@ -89,7 +91,7 @@ mod tests {
     async fn searched(engine: &Arc<dyn Engine>, is_about: impl Fn(&[u8]) -> bool) -> (usize, usize) {
         let (mut times, mut keys, mut behind) = (0, 0, None);
         loop {
-            let found = find(engine, &all_answers(), behind, 16, &is_about).await.unwrap();
+            let found = find(engine, &all_answers(), behind, &is_about).await.unwrap();
             assert!(found.keys.len() <= REMOVED, "{}", found.keys.len());
             times += 1;
             keys += found.keys.len();
@@ -110,6 +112,6 @@ mod tests {
 
         let large = store(40, &Bytes::from(vec![0; 1 << 20])).await;
         assert_eq!(searched(&large, |_| false).await, (1, 0));
-        assert_eq!(searched(&large, |_| true).await, (3, 40));
+        assert_eq!(searched(&large, |_| true).await, (6, 40));
     }
 }

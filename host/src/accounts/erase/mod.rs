@@ -17,6 +17,7 @@ pub use receipt::{Receipt, ReceiptKey, Signed};
 pub use traces::Traces;
 
 use super::account::{Account, Record};
+use super::activity::Subject;
 use super::address::Address;
 use super::audit::By;
 use super::error::Error;
@@ -35,7 +36,7 @@ const AFTERWARDS_MS: u64 = 5 * 60_000;
 /// Erasures that are found at a time.
 const FOUND: usize = 100;
 /// Erasures that go on at a time.
-const TOGETHER: usize = 4;
+pub(in crate::accounts) const TOGETHER: usize = 4;
 
 /// An erasure that is under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ struct Erasure {
     /// What tells the address from others when it is looked once more; it can't be read as an address.
     #[serde(default)]
     address_digest: Option<[u8; 32]>,
+    /// Under what attempts to log in are kept that name the address while nobody has it.
+    #[serde(default)]
+    stranger: Option<Uuid>,
     requested_ms: u64,
     by: Actor,
     stage: Stage,
@@ -232,6 +236,7 @@ impl Accounts {
             account: account.id,
             address: Some(account.address.clone()),
             address_digest: None,
+            stranger: Some(stranger(account.address.as_str())),
             requested_ms: self.clock.now_ms(),
             by: by.actor,
             stage: Stage::Documents,
@@ -258,8 +263,11 @@ impl Accounts {
         }
     }
 
-    /// One step; the receipt behind the last one.
+    /// One step; the receipt behind the last one. Whoever asks for it, only so many are under way at a time, as each holds some
+    /// of what it removes: the others wait for their turns, in which a short erasure comes to its end beside long ones.
     pub(super) async fn step(&self, catalogue: &Catalogue, account: Uuid) -> Result<Option<Signed>, Error> {
+        let turn = self.erasing.acquire().await;
+        let _turn = turn.map_err(|error| Error::Internal(error.to_string()))?;
         let mut work = self.begin();
         let Some(mut erasure) = work.read::<Erasure>(&keys::erasure(account)).await? else {
             // Somebody else was at it, and is done.
@@ -332,10 +340,21 @@ impl Erasure {
         }
     }
 
+    /// Under what attempts to log in are kept that were about nobody: with the address before somebody had it, or since, and
+    /// with a passkey of an account that is gone.
+    fn strangers(&self) -> impl Iterator<Item = Uuid> + use<> {
+        let by_passkey = stranger(&self.account.to_string());
+        self.stranger.into_iter().chain([by_passkey])
+    }
+
     /// When the account was gone, where it is looked once more.
     fn finished_ms(&self) -> Option<u64> {
         self.due_ms.map(|due_ms| due_ms.saturating_sub(AFTERWARDS_MS))
     }
+}
+
+fn stranger(text: &str) -> Uuid {
+    Subject::stranger(text).id()
 }
 
 /// What finds an address of an account. No two accounts have the same, so that no table of addresses helps.

@@ -18,8 +18,6 @@ use crate::storage::keyspace::{all_answers, answers_of, outbox};
 
 /// Rows of one commit.
 const PAGE: usize = 200;
-/// The same where each may be large.
-const LARGE: usize = 16;
 
 impl Accounts {
     /// Does a page of the stage. Whether the stage is over.
@@ -46,7 +44,7 @@ impl Accounts {
             Stage::AnswersOfOthers => {
                 let owner = format!("\"owner\":\"{account}\"");
                 let is_about = |_: &Erasure, value: &[u8]| contains(value, owner.as_bytes());
-                self.remove_matching(work, erasure, (&all_answers(), LARGE), Counted::Answers, is_about)
+                self.remove_matching(work, erasure, &all_answers(), Counted::Answers, is_about)
                     .await
             }
             Stage::Dead | Stage::DeadSince => {
@@ -73,6 +71,9 @@ impl Accounts {
                 Ok(removed < PAGE as u64)
             }
             Stage::Account => {
+                if !remove_attempts(work, erasure).await? {
+                    return Ok(false);
+                }
                 remove_account(work, erasure).await?;
                 Ok(true)
             }
@@ -87,8 +88,7 @@ impl Accounts {
         range: &Range,
         counted: Counted,
     ) -> Result<bool, Error> {
-        self.remove_matching(work, erasure, (range, PAGE), counted, is_named)
-            .await
+        self.remove_matching(work, erasure, range, counted, is_named).await
     }
 
     /// Removes rows that are about the account, so many that a commit takes. Whether the range is at its end.
@@ -96,14 +96,11 @@ impl Accounts {
         &self,
         work: &mut Work,
         erasure: &mut Erasure,
-        (range, page): (&Range, usize),
+        range: &Range,
         counted: Counted,
         is_about: impl Fn(&Erasure, &[u8]) -> bool,
     ) -> Result<bool, Error> {
-        let found = find(&self.engine, range, erasure.behind(), page, |row| {
-            is_about(erasure, row)
-        })
-        .await?;
+        let found = find(&self.engine, range, erasure.behind(), |row| is_about(erasure, row)).await?;
         for key in found.keys {
             // It may be gone by now, or be something else.
             let row = work.transaction().get(&key).await?;
@@ -171,11 +168,11 @@ enum Counted {
     Links,
 }
 
-/// Removes a page of a range. How many rows there were.
+/// Removes a page of a range, however large its rows are: none of them is read. How many there were.
 async fn remove(work: &mut Work, range: &Range) -> Result<u64, Error> {
-    let rows = work.scan(range, None, PAGE).await?;
-    let removed = rows.len() as u64;
-    for (key, _) in rows {
+    let keys = work.scan_keys(range, PAGE).await?;
+    let removed = keys.len() as u64;
+    for key in keys {
         work.delete(key);
     }
     Ok(removed)
@@ -220,6 +217,23 @@ fn is_named(erasure: &Erasure, row: &[u8]) -> bool {
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
+}
+
+/// What was written of attempts to log in that were about nobody. Whether that is all of it: it comes with the last step,
+/// as others may try until then, and there may be much of it.
+async fn remove_attempts(work: &mut Work, erasure: &mut Erasure) -> Result<bool, Error> {
+    for stranger in erasure.strangers() {
+        let removed = remove(work, &keys::events(stranger)).await?;
+        erasure.removed.activity += removed;
+        if removed == PAGE as u64 {
+            return Ok(false);
+        }
+        let watch = keys::watch(stranger);
+        if work.read::<IgnoredAny>(&watch).await?.is_some() {
+            work.delete(watch);
+        }
+    }
+    Ok(true)
 }
 
 /// The account itself, and the key without which nobody reads what the audit log tells of it.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::stranger;
 use crate::accounts::Accounts;
 use crate::accounts::address::Address;
 use crate::accounts::error::Error;
@@ -12,7 +13,7 @@ use crate::storage::search;
 /// The most places that are named.
 const MAX_NAMED: usize = 100;
 /// Which of the things that are looked for is the address.
-const ADDRESS: usize = 2;
+const ADDRESS: usize = 3;
 
 /// What is left of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,11 +29,15 @@ pub struct Traces {
 }
 
 impl Accounts {
-    /// Looks for the id of an account, and its address where it is known, in every key and every value.
+    /// Looks for the id of an account, and its address where it is known, in every key and every value, and for what is kept of
+    /// attempts to log in with them while they were nobody's.
     pub async fn traces(&self, account: Uuid, address: Option<&Address>) -> Result<Traces, Error> {
         let text = account.to_string();
-        let mut needles = vec![account.as_bytes().to_vec(), text.into_bytes()];
-        needles.extend(address.map(|address| address.as_str().as_bytes().to_vec()));
+        let attempts = |text: &str| stranger(text).as_bytes().to_vec();
+        let mut needles = vec![account.as_bytes().to_vec(), attempts(&text), text.into_bytes()];
+        if let Some(address) = address.map(Address::as_str) {
+            needles.extend([address.as_bytes().to_vec(), attempts(address)]);
+        }
         let mut traces = Traces::default();
         traces.keys = search::search(&self.engine, &needles, |key, found| {
             let what = match keyspace::kept(key) {

@@ -14,7 +14,7 @@ const ADDRESS: &str = "ada@example.org";
 const OTHER: &str = "eve@example.org";
 
 impl Fixture {
-    async fn catalogue(&self) -> Catalogue {
+    pub(super) async fn catalogue(&self) -> Catalogue {
         Catalogue::load(Arc::clone(&self.accounts.engine), 0).await.unwrap()
     }
 
@@ -22,7 +22,7 @@ impl Fixture {
         Outbox::of(Arc::clone(&self.accounts.engine))
     }
 
-    async fn put(&self, rows: impl IntoIterator<Item = (crate::storage::engine::Key, String)>) {
+    pub(super) async fn put(&self, rows: impl IntoIterator<Item = (crate::storage::engine::Key, String)>) {
         let mut transaction = Transaction::begin(Arc::clone(&self.accounts.engine), self.clock.now_ms());
         for (key, value) in rows {
             transaction.put(key, Bytes::from(value), None);
@@ -65,14 +65,14 @@ impl Fixture {
         }
     }
 
-    async fn begin_erasure(&self, account: Uuid) {
+    pub(super) async fn begin_erasure(&self, account: Uuid) {
         let (accounts, by) = (&self.accounts, By::console());
         let record = accounts.record(&mut accounts.begin(), account).await.unwrap();
         accounts.begin_erasure(accounts.begin(), &record, &by).await.unwrap();
     }
 }
 
-fn answer(holder: Uuid, number: u32) -> crate::storage::engine::Key {
+pub(super) fn answer(holder: Uuid, number: u32) -> crate::storage::engine::Key {
     let mut hash = [0; 32];
     hash[..4].copy_from_slice(&number.to_be_bytes());
     keyspace::answer(holder, &hash)
@@ -87,7 +87,7 @@ fn entry(plugin: &str, account: Uuid, number: u32) -> (crate::storage::engine::K
 }
 
 /// An answer that shows a document of an account.
-fn shows(owner: Uuid) -> String {
+pub(super) fn shows(owner: Uuid) -> String {
     serde_json::json!({ "replies": [{ "Document": { "owner": owner, "body": "{}" } }] }).to_string()
 }
 

@@ -4,7 +4,9 @@ mod activity;
 mod administrators;
 mod at_once;
 mod erase;
+mod erase_bounds;
 mod erase_places;
+mod erase_strangers;
 mod federation;
 mod held_back;
 mod links;
@@ -48,12 +50,15 @@ impl Fixture {
     }
 
     fn with(change: impl FnOnce(&mut config::Accounts)) -> Self {
+        Self::over(Arc::new(memory::open().unwrap()), change)
+    }
+
+    fn over(engine: Arc<dyn Engine>, change: impl FnOnce(&mut config::Accounts)) -> Self {
         let mut config = config::Accounts::default();
         change(&mut config);
         // As cheap as it gets: what is tested is not how long hashing takes.
         (config.hashing.memory_kib, config.hashing.iterations) = (128, 1);
         let clock = Arc::new(ManualClock::new(1_800_000_000_000));
-        let engine = Arc::new(memory::open().unwrap());
         Self {
             accounts: Accounts::new(engine, Arc::clone(&clock) as _, config, secrets(SEED_KEY)).unwrap(),
             clock,

@@ -172,6 +172,11 @@ pub(super) fn is_opaque(key: &Key) -> bool {
     matches!(key.get(..2), Some([ACCOUNT, b'r' | b'x']))
 }
 
+/// Whether what is under the key tells of who logs in, or tries to.
+pub(super) fn is_activity(key: &Key) -> bool {
+    matches!(key.get(..2), Some([ACCOUNT, b'v' | b'w']))
+}
+
 /// A sign-in that is under way at a provider, under the digest of its state.
 pub fn flow(digest: &[u8; 32]) -> Key {
     key(ACCOUNT, &[b"h", digest])

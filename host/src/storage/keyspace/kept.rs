@@ -21,6 +21,7 @@ pub fn kept(key: &Key) -> Kept {
     Kept::Named(match (parse_document(key), parse_bucket(key)) {
         (Some((collection, id)), _) => format!("the document {id} of `{collection}`"),
         (_, Some((plugin, _))) => format!("a bucket of the plugin `{plugin}`"),
+        _ if accounts::is_activity(key) => "what is kept of attempts to log in".to_owned(),
         _ => format!("a key under `{prefix}`"),
     })
 }

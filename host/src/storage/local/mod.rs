@@ -157,16 +157,21 @@ impl<B: Backend> Local<B> {
                 }
             })?;
         }
-        let open = |(key, value): (Key, Bytes)| {
+        let (mut rows, mut bytes) = (Rows::new(), 0);
+        for (key, value) in raw {
             let envelope = Envelope::open(&key, value)?;
             let versioned = if scan.keys_only {
                 envelope.without_value()
             } else {
                 envelope.versioned(&key, |chunk| backend.get(chunk))?
             };
-            Ok((key, versioned))
-        };
-        raw.into_iter().map(open).collect()
+            bytes += versioned.value.len();
+            rows.push((key, versioned));
+            if bytes >= scan.max_bytes {
+                break;
+            }
+        }
+        Ok(rows)
     }
 
     /// Waits until the mark is at `sequence` or beyond, and says where it is.

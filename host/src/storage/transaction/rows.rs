@@ -20,11 +20,9 @@ impl Transaction {
         direction: Direction,
     ) -> Result<Vec<(Key, Bytes)>, Ended> {
         self.rows(Scan {
-            range: range.clone(),
             after: after.cloned(),
-            limit,
             direction,
-            keys_only: false,
+            ..Scan::first(range.clone(), limit)
         })
         .await
     }
@@ -38,11 +36,9 @@ impl Transaction {
         direction: Direction,
     ) -> Result<Vec<Key>, Ended> {
         let scan = Scan {
-            range: range.clone(),
             after: after.cloned(),
-            limit,
             direction,
-            keys_only: true,
+            ..Scan::keys(range.clone(), limit)
         };
         Ok(self.rows(scan).await?.into_iter().map(|(key, _)| key).collect())
     }
