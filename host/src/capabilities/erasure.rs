@@ -20,7 +20,7 @@ const EXAMINED: usize = 200;
 /// Documents that one commit removes, and entries of buckets that are read at a time.
 const PAGE: usize = 32;
 /// About the most bytes of what is read, and of what is found, at a time: each may be large.
-const PAGE_BYTES: usize = 4 << 20;
+const PAGE_BYTES: usize = 2 << 20;
 /// Entries of buckets that one commit removes.
 const ENTRIES: usize = 200;
 
@@ -162,6 +162,7 @@ pub async fn erase(
 /// Removes entries of an account's buckets, with which plugin ever. How many there were; where that is less than a page of
 /// a plugin's, the next plugin comes behind `place`, and `None` is the end.
 pub async fn erase_buckets(
+    engine: &Arc<dyn Engine>,
     transaction: &mut Transaction,
     account: Uuid,
     place: Option<Key>,
@@ -174,18 +175,21 @@ pub async fn erase_buckets(
         return Ok((0, None));
     };
     let range = keyspace::keyvalue_bucket(plugin, &super::keyvalue::bucket_of(account));
-    let keys = transaction.scan_keys(&range, None, ENTRIES, Direction::Forward).await?;
-    let removed = keys.len();
-    for key in keys {
+    let scan = Scan {
+        max_bytes: PAGE_BYTES,
+        ..Scan::first(range, ENTRIES)
+    };
+    let entries = engine.scan(&scan).await?.data;
+    let removed = entries.len() as u64;
+    for (key, _) in entries {
         transaction.delete(key);
     }
     // The same plugin again where there may be more of it; what was removed is not there any more.
-    let behind = if removed == ENTRIES {
-        place.unwrap_or(all.start)
-    } else {
-        of_plugin.end
+    let behind = match removed {
+        0 => of_plugin.end,
+        _ => place.unwrap_or(all.start),
     };
-    Ok((removed as u64, Some(behind)))
+    Ok((removed, Some(behind)))
 }
 
 fn no_limit() -> Quota {

@@ -75,7 +75,8 @@ async fn a_restored_store_is_as_the_dumped_one_was() {
         (7, Vec::new()),
         "with the audit log"
     );
-    assert_eq!(crate::storage::expiry::expire(&engine, 1_000).await, Ok(1));
+    let expired = crate::storage::expiry::expire(&engine, 1_000).await;
+    assert_eq!(expired.map(|expired| expired.removed), Ok(1));
     put(&engine, "large", Bytes::new(), None).await;
     assert_eq!(verify(&engine).await.unwrap().problems, Vec::<String>::new());
 

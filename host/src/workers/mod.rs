@@ -8,6 +8,7 @@ pub mod outbox;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
@@ -15,7 +16,7 @@ use crate::capabilities::catalogue::{Catalogue, build_indexes};
 use crate::storage::change_log::{self, TRIMMED_AT_A_TIME};
 use crate::storage::clock::Clock;
 use crate::storage::engine::{Engine, Unavailable};
-use crate::storage::expiry::{self, EXPIRED_AT_A_TIME};
+use crate::storage::expiry;
 use crate::storage::outbox::Outbox;
 use outbox::Targets;
 
@@ -58,25 +59,25 @@ async fn indexes(catalogue: Arc<Catalogue>, clock: Arc<dyn Clock>) {
 
 /// Removes what has expired.
 async fn expiry(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) {
-    let expire = || expiry::expire(&engine, clock.now_ms());
-    page_by_page("expired values stay", EXPIRED_AT_A_TIME, expire).await;
+    let expire = || expiry::expire(&engine, clock.now_ms()).map_ok(|expired| expired.more);
+    page_by_page("expired values stay", expire).await;
 }
 
 /// Trims the change log behind its consumers.
 async fn trim(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) {
-    let trim = || change_log::trim(&engine, clock.now_ms());
-    page_by_page("the change log is not trimmed", TRIMMED_AT_A_TIME, trim).await;
+    let trim = || change_log::trim(&engine, clock.now_ms()).map_ok(|trimmed| trimmed >= TRIMMED_AT_A_TIME);
+    page_by_page("the change log is not trimmed", trim).await;
 }
 
-/// Removes page by page, and rests where there was less than a page: what comes bit by bit goes in few commits.
-async fn page_by_page<F>(failed: &'static str, page: usize, mut remove: impl FnMut() -> F)
+/// Removes page by page, and rests where that was the last one: what comes bit by bit goes in few commits.
+async fn page_by_page<F>(failed: &'static str, mut remove: impl FnMut() -> F)
 where
-    F: Future<Output = Result<usize, Unavailable>>,
+    F: Future<Output = Result<bool, Unavailable>>,
 {
     loop {
         match remove().await {
-            Ok(removed) if removed >= page => {}
-            Ok(_) => tokio::time::sleep(REST).await,
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(REST).await,
             Err(error) => {
                 tracing::error!(target: "workers", %error, "{failed}; trying again");
                 tokio::time::sleep(REST).await;

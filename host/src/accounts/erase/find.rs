@@ -8,14 +8,15 @@ use crate::storage::transaction::Ended;
 
 /// Rows that are read at a time, and about the most bytes of them.
 const PAGE: usize = 64;
-const PAGE_BYTES: usize = 4 << 20;
+const PAGE_BYTES: usize = 2 << 20;
 /// So many rows, and about so many bytes of them, are looked at before it is written down how far that went, although nothing
 /// was found: what goes on after a crash looks at them again.
 const EXAMINED: usize = 20_000;
 const EXAMINED_BYTES: usize = 256 << 20;
-/// The most rows that one commit removes, and about the most bytes of them.
+/// The most rows that one commit removes, and about the most bytes of them: the store keeps what a commit takes away until it is
+/// applied as a whole, several times over.
 const REMOVED: usize = 200;
-const REMOVED_BYTES: usize = 8 << 20;
+const REMOVED_BYTES: usize = 2 << 20;
 
 /// Some of the rows that are about an account.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -31,15 +31,16 @@ impl Accounts {
         match erasure.stage {
             Stage::Documents => self.sweep_documents(work, catalogue, erasure).await,
             Stage::Buckets => {
-                let (removed, place) = erasure::erase_buckets(work.transaction(), account, erasure.behind()).await?;
+                let (removed, place) =
+                    erasure::erase_buckets(&self.engine, work.transaction(), account, erasure.behind()).await?;
                 erasure.removed.bucket_entries += removed;
                 erasure.behind = place.as_deref().map(<[u8]>::to_vec);
                 Ok(place.is_none())
             }
             Stage::Answers => {
-                let removed = remove(work, &answers_of(account)).await?;
-                erasure.removed.kept_answers += removed;
-                Ok(removed < PAGE as u64)
+                let all = |_: &Erasure, _: &[u8]| true;
+                self.remove_matching(work, erasure, &answers_of(account), Counted::Answers, all)
+                    .await
             }
             Stage::AnswersOfOthers => {
                 let owner = format!("\"owner\":\"{account}\"");
@@ -168,7 +169,7 @@ enum Counted {
     Links,
 }
 
-/// Removes a page of a range, however large its rows are: none of them is read. How many there were.
+/// Removes a page of a range whose rows are small. How many there were.
 async fn remove(work: &mut Work, range: &Range) -> Result<u64, Error> {
     let keys = work.scan_keys(range, PAGE).await?;
     let removed = keys.len() as u64;
