@@ -79,7 +79,7 @@ fn write_until_killed(host: &mut Host, number: u64, is_last: bool) -> Book {
         if is_last {
             // Where a writer panics there will be none, and the test has failed.
             host.wait_until("an acknowledged write", || {
-                round.has_begun.load(Ordering::Relaxed) || writers.iter().all(|writer| writer.is_finished())
+                round.has_begun.load(Ordering::Relaxed) || writers.iter().all(thread::ScopedJoinHandle::is_finished)
             });
         }
         thread::sleep(moment());
