@@ -40,10 +40,7 @@ impl App {
     /// takes as well; where that was shown already, it waits.
     pub fn code(&mut self) -> String {
         loop {
-            let now_s = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .expect("it is after 1970")
-                .as_secs();
+            let now_s = now_s();
             let step = (now_s / 30).max(self.shown + 1);
             if step <= now_s / 30 + 1 {
                 self.shown = step;
@@ -53,12 +50,25 @@ impl App {
         }
     }
 
+    /// A code that is none, nor becomes one while a test uses it: by chance, any fixed one may be right.
+    pub fn wrong_code(&self) -> String {
+        let step = now_s() / 30;
+        let near: Vec<String> = (step - 2..step + 20).map(|step| self.code_at(step * 30)).collect();
+        let mut codes = (0..100).map(|number| format!("{number:06}"));
+        codes.find(|code| !near.contains(code)).expect("most codes are wrong")
+    }
+
     /// The code of a time.
     pub fn code_at(&self, time_s: u64) -> String {
         let secret = Secret::try_from_base32(&self.secret).expect("a secret is base32");
         let totp = Builder::new().with_secret(secret).with_account_name("app").build();
         totp.expect("a secret has 160 bits").generate(time_s).to_string()
     }
+}
+
+fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("it is after 1970").as_secs()
 }
 
 impl Host {

@@ -11,6 +11,13 @@ pub fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
+/// What the package of the tests calls its binary.
+const BINARY: &str = if cfg!(feature = "among-peers") {
+    "portcullis-among-peers"
+} else {
+    "portcullis-under-test"
+};
+
 /// The binary under test, which cargo builds before any test of this package.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
@@ -18,7 +25,7 @@ pub fn binary() -> PathBuf {
         .parent()
         .and_then(Path::parent)
         .expect("tests are in TARGET/PROFILE/deps");
-    let binary = profile.join("portcullis-under-test");
+    let binary = profile.join(BINARY);
     assert!(binary.is_file(), "cargo has not built {}", binary.display());
     binary
 }

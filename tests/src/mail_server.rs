@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub struct MailServer {
     address: SocketAddr,
     /// What it answers to whom a mail is for.
     reply: Arc<AtomicU16>,
+    /// How often it was asked to take a mail.
+    asked: Arc<AtomicU64>,
     mails: mpsc::Receiver<String>,
 }
 
@@ -24,21 +26,32 @@ impl MailServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let reply = Arc::new(AtomicU16::new(550));
+        let asked = Arc::new(AtomicU64::new(0));
         let (taken, mails) = mpsc::channel();
-        let replies = Arc::clone(&reply);
+        let (replies, counter) = (Arc::clone(&reply), Arc::clone(&asked));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (reply, taken) = (Arc::clone(&replies), taken.clone());
+                let (reply, asked, taken) = (Arc::clone(&replies), Arc::clone(&counter), taken.clone());
                 // A client that goes away in the middle has no mail delivered, which is all there is to it.
-                thread::spawn(move || serve(&stream, &reply, &taken));
+                thread::spawn(move || serve(&stream, &reply, &asked, &taken));
             }
         });
-        Self { address, reply, mails }
+        Self {
+            address,
+            reply,
+            asked,
+            mails,
+        }
     }
 
     /// From here on, whoever a mail is for is answered with this code.
     pub fn answer(&self, code: u16) {
         self.reply.store(code, Ordering::SeqCst);
+    }
+
+    /// How often it was asked to take a mail until now, whatever it answered.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// The section of `portcullis.toml`.
@@ -60,14 +73,22 @@ impl MailServer {
 }
 
 /// One connection: as much of RFC 5321 as it takes to get a mail.
-fn serve(mut stream: &TcpStream, reply: &AtomicU16, taken: &mpsc::Sender<String>) -> std::io::Result<()> {
+fn serve(
+    mut stream: &TcpStream,
+    reply: &AtomicU16,
+    asked: &AtomicU64,
+    taken: &mpsc::Sender<String>,
+) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream);
     stream.write_all(b"220 mail.test\r\n")?;
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         let code = match verb.as_str() {
-            "RCPT" => reply.load(Ordering::SeqCst),
+            "RCPT" => {
+                asked.fetch_add(1, Ordering::SeqCst);
+                reply.load(Ordering::SeqCst)
+            }
             "QUIT" => 221,
             "DATA" => 354,
             _ => 250,

@@ -1,6 +1,6 @@
 //! `POST /api/batch`: all or nothing.
 
-use portcullis_tests::Host;
+use portcullis_tests::{Host, Plugin};
 use serde_json::{Value, json};
 
 fn shop() -> Host {
@@ -54,7 +54,9 @@ fn a_batch_does_several_things_at_once() {
 
 #[test]
 fn an_answer_that_would_be_too_large_undoes_all() {
-    let host = Host::init().with_plugins(["probe"]).start();
+    // Large documents take a slow machine longer than the default.
+    let probe = Plugin::named("probe").with_more("\n[limits]\ndeadline_ms = 10_000\n");
+    let host = Host::init().with_plugin(&probe).start();
     let text = "x".repeat(1_000_000);
     let path = host
         .api()

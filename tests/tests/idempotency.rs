@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a request that is sent twice is done once.
 
-use portcullis_tests::{Answer, Client, Host};
+use portcullis_tests::{Answer, Client, Host, Plugin};
 use serde_json::{Value, json};
 
 fn shop() -> Host {
@@ -81,7 +81,9 @@ fn a_failed_request_keeps_nothing_under_its_key() {
 
 #[test]
 fn an_answer_that_is_too_large_to_be_kept_undoes_all() {
-    let host = Host::init().with_plugins(["probe"]).start();
+    // Large documents take a slow machine longer than the default.
+    let probe = Plugin::named("probe").with_more("\n[limits]\ndeadline_ms = 10_000\n");
+    let host = Host::init().with_plugin(&probe).start();
     let large = json!({"text": "x".repeat(900_000)});
     let path = host.api().post("/api/probe", &large).expect(201).location();
     let read = json!({"method": "GET", "path": path});

@@ -41,7 +41,7 @@ fn a_password_alone_gives_no_session_once_codes_are_on() {
     half.get("/auth/me").expect_problem(401, "unauthenticated");
     half.get("/auth/sessions").expect_problem(401, "unauthenticated");
     let verify = |body: &Value| host.api().post("/auth/login/verify", body);
-    verify(&answer(challenge, "totp", "000000")).expect_problem(401, "bad_code");
+    verify(&answer(challenge, "totp", &app.wrong_code())).expect_problem(401, "bad_code");
     verify(&answer(challenge, "password", PASSWORD)).expect_problem(401, "bad_code");
     verify(&answer(challenge, "email", "00000000")).expect_problem(401, "bad_code");
     let login = verify(&answer(challenge, "totp", &app.code())).expect(200);
@@ -137,7 +137,7 @@ fn a_reset_link_does_not_get_round_the_second_factor() {
 fn a_code_proves_again_who_somebody_is_and_codes_are_turned_off() {
     let host = host();
     let (ada, mut app, recovery) = guarded(&host);
-    let wrong = ada.post("/auth/reauthenticate", &json!({ "code": "000000" }));
+    let wrong = ada.post("/auth/reauthenticate", &json!({ "code": app.wrong_code() }));
     wrong.expect_problem(401, "bad_code");
     let both = ada.post(
         "/auth/reauthenticate",

@@ -71,7 +71,7 @@ pub(super) fn open_backend(directory: &Path, cache_bytes: u64) -> io::Result<Dis
 
 /// Opens sled. Our own lock keeps other processes away; what holds sled's is a store that this process is just closing:
 /// sled's threads let go of it a moment after the last handle is dropped.
-fn open_once_free(config: &sled::Config) -> io::Result<sled::Db> {
+pub(super) fn open_once_free(config: &sled::Config) -> io::Result<sled::Db> {
     let until = Instant::now() + CLOSING;
     loop {
         // sled panics over some damage.

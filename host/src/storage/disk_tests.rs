@@ -51,7 +51,7 @@ async fn a_store_is_open_once() {
 async fn a_store_of_another_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path(), CACHE_BYTES).unwrap());
-    let db = sled::open(directory.path()).unwrap();
+    let db = open_once_free(&sled::Config::new().path(directory.path())).unwrap();
     db.open_tree(b"portcullis")
         .unwrap()
         .insert(&*keyspace::meta(FORMAT_NAME), &9u32.to_be_bytes())

@@ -95,10 +95,10 @@ async fn what_changes_behind_a_dump_is_sent_again() {
     assert!(state.contains_key(&key(5_000)));
 }
 
-/// Moves one from one account to another, until told to stop.
+/// Moves one from one account to another, until told to stop; once at least, as it may get no turn before.
 async fn transfer(engine: Arc<dyn Engine>, accounts: Vec<Key>, stop: Arc<AtomicBool>) -> usize {
     let mut moved = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while moved == 0 || !stop.load(Ordering::Relaxed) {
         let (from, to) = (
             &accounts[moved % accounts.len()],
             &accounts[(moved * 7 + 3) % accounts.len()],

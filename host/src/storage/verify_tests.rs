@@ -26,7 +26,7 @@ async fn filled(directory: &Path) {
 async fn after(damage: impl FnOnce(&sled::Tree)) -> Verified {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path()).await;
-    let db = sled::open(directory.path()).unwrap();
+    let db = disk::open_once_free(&sled::Config::new().path(directory.path())).unwrap();
     damage(&db.open_tree(b"portcullis").unwrap());
     drop(db);
     verify(&open(directory.path())).await.unwrap()

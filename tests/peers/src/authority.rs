@@ -4,18 +4,23 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::json;
 
-use crate::tools::{Running, certify, free_port};
+use crate::tools::{Running, certify, free_ports};
 
 const REMEDY: &str = "apt-get install pebble openssl";
-const ADDRESS: &str = "127.0.0.1";
+/// Where every name leads: to the listeners of the tests.
+const CHALLENGED: &str = "127.0.0.1";
+/// How many authorities this process has started.
+static STARTED: AtomicU8 = AtomicU8::new(0);
 
 /// An authority that runs until it is dropped.
 #[derive(Debug)]
 pub struct Authority {
     folder: PathBuf,
+    address: String,
     port: u16,
     management_port: u16,
     _running: [Running; 2],
@@ -34,11 +39,14 @@ impl Authority {
     /// An authority that looks for the answers to its challenges on this port; its files go into `folder`.
     #[track_caller]
     pub fn start(folder: &Path, challenged_port: u16) -> Self {
-        certify(folder, ADDRESS);
-        let [port, management_port, names, names_management] = [(); 4].map(|()| free_port(ADDRESS));
+        // Each has an address of its own: between the moment when a port is found free and that when it is listened on, nobody
+        // else takes one there.
+        let address = format!("127.0.1.{}", STARTED.fetch_add(1, Ordering::Relaxed) + 1);
+        certify(folder, &address);
+        let [port, management_port, names, names_management] = free_ports(&address);
         let config = json!({ "pebble": {
-            "listenAddress": format!("{ADDRESS}:{port}"),
-            "managementListenAddress": format!("{ADDRESS}:{management_port}"),
+            "listenAddress": format!("{address}:{port}"),
+            "managementListenAddress": format!("{address}:{management_port}"),
             "certificate": folder.join("certificate.pem"),
             "privateKey": folder.join("key.pem"),
             "httpPort": 1,
@@ -50,22 +58,25 @@ impl Authority {
         let mut name_server = Command::new("pebble-challtestsrv");
         name_server
             .args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""])
-            .args(["-defaultIPv4", ADDRESS, "-dns01", &format!("{ADDRESS}:{names}")])
-            .args(["-management", &format!("{ADDRESS}:{names_management}")]);
+            .args(["-defaultIPv4", CHALLENGED, "-dns01", &format!("{address}:{names}")])
+            .args(["-management", &format!("{address}:{names_management}")]);
         let (name_server, _) = Running::start(&mut name_server, REMEDY);
         let mut pebble = Command::new("pebble");
         pebble
             .arg("-config")
             .arg(&settings)
-            .args(["-strict", "-dnsserver", &format!("{ADDRESS}:{names}")])
+            .args(["-strict", "-dnsserver", &format!("{address}:{names}")])
             // It would wait for some seconds before it looks.
-            .env("PEBBLE_VA_NOSLEEP", "1");
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            // It would refuse one nonce of twenty, by chance.
+            .env("PEBBLE_WFE_NONCEREJECT", "0");
         let (pebble, lines) = Running::start(&mut pebble, REMEDY);
         Running::first(&lines, REMEDY, |line| {
             line.contains("ACME directory available").then_some(())
         });
         Self {
             folder: folder.to_owned(),
+            address,
             port,
             management_port,
             _running: [name_server, pebble],
@@ -76,7 +87,8 @@ impl Authority {
     pub fn config(&self, name: &str) -> String {
         format!(
             "[server.acme]\ndomains = [\"{name}\"]\ncontact = \"ops@example.org\"\naccept_terms = true\n\
-             directory = \"https://{ADDRESS}:{}/dir\"\ntrust = \"{}\"\n",
+             directory = \"https://{}:{}/dir\"\ntrust = \"{}\"\n",
+            self.address,
             self.port,
             self.folder.join("certificate.pem").display()
         )
@@ -87,8 +99,8 @@ impl Authority {
         let root = self.folder.join("root.pem");
         if !root.exists() {
             let own = self.folder.join("certificate.pem");
-            let management = format!("{ADDRESS}:{}", self.management_port);
-            let answer = ask(&management, ADDRESS, &own, "GET /roots/0 HTTP/1.0\r\n\r\n");
+            let management = format!("{}:{}", self.address, self.management_port);
+            let answer = ask(&management, &self.address, &own, "GET /roots/0 HTTP/1.0\r\n\r\n");
             let at = answer
                 .find("-----BEGIN")
                 .unwrap_or_else(|| panic!("no certificate is in {answer}"));

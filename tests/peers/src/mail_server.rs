@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::tools::{Running, certify, free_port, target, workspace};
+use crate::tools::{Running, certify, free_ports, target, workspace};
 
 const REMEDY: &str =
     "python3 -m venv target/peers/venv && target/peers/venv/bin/pip install -r tests/peers/requirements.txt";
@@ -51,9 +51,10 @@ impl MailServer {
     /// A server that is not running yet; its files go into `folder`.
     pub fn prepare(folder: &Path, tls: Tls) -> Self {
         certify(folder, ADDRESS);
+        let [port] = free_ports(ADDRESS);
         Self {
             folder: folder.to_owned(),
-            port: free_port(ADDRESS),
+            port,
             tls,
             running: None,
         }

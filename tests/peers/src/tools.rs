@@ -67,10 +67,12 @@ impl Drop for Running {
     }
 }
 
-/// A port of an address that nobody has at this moment.
-pub(crate) fn free_port(address: &str) -> u16 {
-    let free = TcpListener::bind((address, 0)).and_then(|listener| listener.local_addr());
-    free.expect("there is a free port").port()
+/// Ports of an address that nobody has at this moment, each another.
+pub(crate) fn free_ports<const N: usize>(address: &str) -> [u16; N] {
+    // All are held until the last is found: the system may give one again that was let go of.
+    let held = [(); N].map(|()| TcpListener::bind((address, 0)).expect("there is a free port"));
+    held.each_ref()
+        .map(|listener| listener.local_addr().expect("a listener has an address").port())
 }
 
 /// Makes a certificate for an address, `certificate.pem`, and its key, `key.pem`.

@@ -38,7 +38,7 @@ async fn a_guest_that_computes_lets_other_tasks_run() {
     let bench = Bench::new();
     let guest = bench.guest(guests::hooks("", LOOP)).await;
     let limits = CallLimits {
-        cpu: Duration::from_millis(50),
+        cpu: Duration::from_millis(500),
         ..generous()
     };
     // One thread runs both: the second ends first only because the first one yields.
