@@ -256,7 +256,7 @@ mod tests {
     async fn large_documents_of_an_account_are_found_a_few_at_a_time() {
         let large = Bytes::from(vec![b' '; 1 << 20]);
         let engine = store((0..22).map(|number| document(number, &large))).await;
-        assert_eq!(pages(&engine).await, [4, 4, 3]);
+        assert_eq!(pages(&engine).await, [2, 2, 2, 2, 2, 1]);
         let engine = store((0..130).map(|number| document(number, &Bytes::new()))).await;
         assert_eq!(pages(&engine).await, [32, 32, 1]);
     }
@@ -276,6 +276,6 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(pages, [16, 16, 8, 0]);
+        assert_eq!(pages, [8, 8, 8, 8, 8, 0]);
     }
 }
