@@ -215,7 +215,8 @@ fn policies_bind_what_a_plugin_does_in_its_own_collections() {
 fn what_no_policy_forbids_a_plugin_does_in_its_own_collections_whatever_the_words_say() {
     // A permit takes nothing away, and neither does a word beside it: deleting is for `nobody`.
     let (host, lamp) = goods(r#"permit (principal in Portcullis::Role::"clerk", action, resource);"#);
-    host.delete(&format!("/api/goods/{lamp}"))
+    host.api()
+        .delete(&format!("/api/goods/{lamp}"))
         .expect_problem(403, "forbidden");
     for action in ["create", "list", "read", "update", "delete"] {
         host.post("/api/errands", &json!({ "do": action, "at": lamp }))
