@@ -171,3 +171,76 @@ fn policies_bind_what_a_plugin_does_on_a_callers_behalf() {
     let stock = |path: &str| host.get(path).expect(200).json()["stock"].clone();
     assert_eq!((stock(&cheap), stock(&dear)), (json!(2), json!(3)));
 }
+
+/// A host with goods and what does errands with them, and one piece of the goods.
+fn goods(policy: &str) -> (Host, String) {
+    let host = Host::init()
+        .with_plugin(&Plugin::named("errands"))
+        .with_policies("goods.cedar", policy)
+        .with_config(&config())
+        .start();
+    let lamp = host
+        .post("/api/goods", &json!({ "name": "lamp", "stock": 3 }))
+        .expect(201);
+    let id = lamp.json()["id"].as_str().expect("an id").to_owned();
+    (host, id)
+}
+
+#[test]
+fn policies_bind_what_a_plugin_does_in_its_own_collections() {
+    let (host, lamp) = goods(
+        r#"forbid (principal, action == Portcullis::Action::"delete", resource is Portcullis::goods);
+           forbid (principal, action == Portcullis::Action::"update", resource is Portcullis::goods)
+           unless { resource has stock && resource.stock < 2 };
+           forbid (principal is Portcullis::Anonymous, action == Portcullis::Action::"read", resource is Portcullis::goods);"#,
+    );
+    let member = member(&host, "ada@example.org", &[]);
+    // Whether the request is for another action of the same resource, or for another resource.
+    for path in ["/api/goods", "/api/errands"] {
+        let errand = |client: &Client, action: &str| client.post(path, &json!({ "do": action, "at": lamp }));
+        for client in [&member, &host.operator()] {
+            errand(client, "delete").expect_problem(403, "forbidden");
+            errand(client, "update").expect_problem(403, "forbidden");
+            errand(client, "read").expect(201);
+        }
+        errand(host.api(), "read").expect_problem(403, "forbidden");
+        errand(host.api(), "list").expect(201);
+        errand(host.api(), "create").expect(201);
+    }
+    let stored = member.get(&format!("/api/goods/{lamp}")).expect(200).json();
+    assert_eq!(stored["stock"], 3);
+}
+
+#[test]
+fn what_no_policy_forbids_a_plugin_does_in_its_own_collections_whatever_the_words_say() {
+    // A permit takes nothing away, and neither does a word beside it: deleting is for `nobody`.
+    let (host, lamp) = goods(r#"permit (principal in Portcullis::Role::"clerk", action, resource);"#);
+    host.api()
+        .delete(&format!("/api/goods/{lamp}"))
+        .expect_problem(403, "forbidden");
+    for action in ["create", "list", "read", "update", "delete"] {
+        host.post("/api/errands", &json!({ "do": action, "at": lamp }))
+            .expect(201);
+    }
+    host.get(&format!("/api/goods/{lamp}")).expect_problem(404, "not_found");
+}
+
+#[test]
+fn where_policies_bind_a_plugin_the_scopes_of_a_programs_token_do_as_well() {
+    let (host, lamp) = goods(
+        r#"forbid (principal is Portcullis::Account, action == Portcullis::Action::"delete", resource is Portcullis::goods)
+           when { resource has stock && resource.stock > 5 };"#,
+    );
+    let ada = member(&host, "ada@example.org", &[]);
+    let program = |scopes: &[&str]| {
+        let asked = json!({ "name": "a program", "scopes": scopes });
+        let token = ada.post("/auth/tokens", &asked).expect(201).json()["token"].clone();
+        host.api().with_token(token.as_str().expect("a token"))
+    };
+    let errand = |client: &Client, action: &str| client.post("/api/errands", &json!({ "do": action, "at": lamp }));
+    let narrow = program(&["errands:write"]);
+    errand(&narrow, "delete").expect_problem(403, "forbidden");
+    // No policy is about reading, so the plugin answers for it.
+    errand(&narrow, "read").expect(201);
+    errand(&program(&["errands:write", "goods:write"]), "delete").expect(201);
+}

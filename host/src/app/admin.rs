@@ -24,7 +24,7 @@ use crate::storage::transaction::Ended;
 
 use super::files::hex;
 use super::seed::Refused;
-use super::{Reload, maintenance};
+use super::{Reload, maintenance, settings};
 
 /// What the admin API can have done.
 pub(super) struct Admin {
@@ -61,7 +61,8 @@ impl Admin {
 }
 
 impl Admin {
-    /// Writes into the audit log what each plugin may touch at the start, and what it is denied, where that is not as it was.
+    /// Writes into the audit log what each plugin may touch at the start, what it is denied, and the settings that security rests
+    /// on, where that is not as it was.
     pub(super) async fn audit_start(&self) -> Result<(), Ended> {
         self.audit_policy(&self.config.load(), Actor::Host).await
     }
@@ -74,8 +75,8 @@ impl Admin {
         self.reload(act.actor).await
     }
 
-    /// Writes into the audit log what each plugin may touch under a configuration that is in force, where that is not as it
-    /// was.
+    /// Writes into the audit log what each plugin may touch under a configuration that is in force, and which settings it has,
+    /// where that is not as it was.
     async fn audit_policy(&self, config: &Config, actor: Actor) -> Result<(), Ended> {
         let plugins = self.dispatch.plugins().into_iter().map(|plugin| {
             let manifest = plugin.manifest();
@@ -104,7 +105,8 @@ impl Admin {
         });
         let detail = json!({ "plugins": plugins.collect::<Vec<_>>(), "policies": policies.collect::<Vec<_>>() });
         let act = self.act("policy.change", actor, detail);
-        audit::record_change(self.dispatch.engine(), &act).await.map(|_| ())
+        let told = audit::record_change(self.dispatch.engine(), &act, &settings::of(config)).await;
+        told.map(|_| ())
     }
 
     fn act(&self, act: &str, actor: Actor, detail: Value) -> Act {

@@ -7,6 +7,7 @@ mod files;
 mod maintenance;
 mod secrets;
 mod seed;
+mod settings;
 mod signals;
 
 use std::io;

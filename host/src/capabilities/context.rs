@@ -14,7 +14,7 @@ use super::model::{Document, Problem};
 pub use super::request::RequestInfo;
 use crate::manifest::{Action, CollectionWish};
 use crate::policy::grants::{Power, Remedy, Standing};
-use crate::policy::{Caller, Permit, Prepared, Rules, Scope, authorize_again};
+use crate::policy::{Caller, Permit, Prepared, Refusal, Rules, Scope, authorize_again, authorize_own};
 use crate::storage::engine::Quota;
 use crate::storage::transaction::Transaction;
 
@@ -61,6 +61,8 @@ pub struct CallContext {
     pub prepared: Prepared,
     /// The resource that the permit is for.
     pub resource: Arc<str>,
+    /// What the permit lets do there.
+    pub action: Action,
     /// Which of its documents the permit covers.
     pub scope: Scope,
     /// What the plugin may reach.
@@ -96,6 +98,7 @@ impl CallContext {
             caller: permit.caller().clone(),
             prepared: permit.prepared().clone(),
             resource: Arc::clone(permit.resource()),
+            action: permit.action(),
             scope: permit.scope().clone(),
             reach,
             request,
@@ -204,26 +207,45 @@ impl CallContext {
         reachable: &Reachable,
         action: Action,
     ) -> Result<(Option<Scope>, Scope), Problem> {
-        let as_caller = |action| {
-            let scope = authorize_again(&self.caller, &self.prepared, (action, collection), &reachable.rules);
-            scope.ok()
+        let scope = |action| match reachable.power.standing {
+            Standing::AsSystem => Ok(Scope::All),
+            Standing::Own => self.own_scope(collection, action, &reachable.rules),
+            Standing::AsCaller => authorize_again(&self.caller, &self.prepared, (action, collection), &reachable.rules),
         };
-        let is_read = matches!(action, Action::List | Action::Read);
-        let read = if is_read { action } else { Action::Read };
-        match reachable.power.standing {
-            Standing::AsSystem => Ok((Some(Scope::All), Scope::All)),
-            Standing::Own if collection != &*self.resource => Ok((Some(Scope::All), Scope::All)),
-            // What may be written under the permit may be read as well, and so may what the caller may read.
-            Standing::Own => Ok((wider(as_caller(read), Some(self.scope.clone())), self.scope.clone())),
-            Standing::AsCaller => {
-                let scope = as_caller(action);
-                let refused = || Problem::Forbidden(format!("the caller may not {action} there"));
-                Ok((
-                    if is_read { scope.clone() } else { as_caller(read) },
-                    scope.ok_or_else(refused)?,
-                ))
-            }
+        let refused = |_| Problem::Forbidden(format!("the caller may not {action} there"));
+        let written = scope(action).map_err(refused)?;
+        let read = match is_read(action) {
+            true => Some(written.clone()),
+            false => scope(Action::Read).ok(),
+        };
+        Ok((read, written))
+    }
+
+    /// On which documents of its own the plugin may act: on those that the permit covers, where it is for this resource, and
+    /// elsewhere on all; on none of them where the operator's policies forbid to the caller what is really done.
+    fn own_scope(&self, collection: &str, action: Action, rules: &Rules) -> Result<Scope, Refusal> {
+        let is_resource = collection == &*self.resource;
+        if is_resource && action == self.action {
+            return Ok(self.scope.clone());
         }
+        let asked = (action, collection);
+        let reads_for_permit = is_resource && is_read(action);
+        // What a program may only write it may have read for that.
+        let limits = self.caller.limits().filter(|_| !reads_for_permit);
+        let unforbidden = authorize_own(&self.caller, &self.prepared, asked, limits, rules)?;
+        if !is_resource {
+            return Ok(unforbidden);
+        }
+        let under_permit = self.scope.clone().and(unforbidden);
+        if !reads_for_permit {
+            return Ok(under_permit);
+        }
+        // What may be written under the permit may be read as well, and so may what the caller may read.
+        let as_caller = authorize_again(&self.caller, &self.prepared, asked, rules);
+        Ok(match as_caller {
+            Ok(readable) => readable.or(under_permit),
+            Err(_) => under_permit,
+        })
     }
 
     /// For the operator and the plugin's author: the line that would allow it.
@@ -253,13 +275,13 @@ fn known<'c>(catalogue: &'c CatalogueState, collection: &str) -> Result<&'c Arc<
     })
 }
 
-fn wider(left: Option<Scope>, right: Option<Scope>) -> Option<Scope> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(left.or(right)),
-        (left, right) => left.or(right),
-    }
+fn is_read(action: Action) -> bool {
+    matches!(action, Action::List | Action::Read)
 }
 
+#[cfg(test)]
+#[path = "context_own_tests.rs"]
+mod own_tests;
 #[cfg(test)]
 #[path = "context_tests.rs"]
 mod tests;

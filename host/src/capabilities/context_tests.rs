@@ -36,7 +36,7 @@ async fn context(resource: &str, standing: Standing, actions: &[Action], read: A
 }
 
 /// A call for the resource `resource` that has this power over the collection `items` of a store.
-fn context_of(host: &Host, resource: &str, power: Power, read: AccessWord) -> CallContext {
+pub(super) fn context_of(host: &Host, resource: &str, power: Power, read: AccessWord) -> CallContext {
     let call = host.call();
     let quota = keyspace::quota("shop", ["items"], u64::MAX);
     let reachable = Reachable {
@@ -51,6 +51,7 @@ fn context_of(host: &Host, resource: &str, power: Power, read: AccessWord) -> Ca
         caller: account(1),
         prepared: Prepared::default(),
         resource: resource.into(),
+        action: Action::Create,
         scope: Scope::Owned(account(1).account().unwrap()),
         reach: Arc::new(Reach {
             collections: BTreeMap::from([("items".to_owned(), reachable)]),
@@ -67,7 +68,7 @@ fn context_of(host: &Host, resource: &str, power: Power, read: AccessWord) -> Ca
     }
 }
 
-fn refusal<T>(result: Result<T, documents::Error>) -> String {
+pub(super) fn refusal<T>(result: Result<T, documents::Error>) -> String {
     match result {
         Err(documents::Error::Problem(Problem::Forbidden(text))) => text,
         Err(other) => panic!("{other:?}"),

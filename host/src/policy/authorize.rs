@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::manifest::{AccessWord, Action};
 
-use super::cedar::{CedarScope, Prepared, ResourcePolicies};
-use super::{Caller, Rules, Scope};
+use super::cedar::{CedarScope, Kind, Prepared, Principal, ResourcePolicies, Slice};
+use super::{Caller, Limits, Rules, Scope};
 
 /// The proof that policy was asked and agreed. `dispatch::call` consumes it.
 #[derive(Debug)]
@@ -90,11 +90,34 @@ pub fn authorize_again(
     (action, resource): (Action, &str),
     rules: &Rules,
 ) -> Result<Scope, Refusal> {
-    // What a program may do is part of what its account may do.
-    if caller.limits().is_some_and(|limits| !limits.allow(action, resource)) {
-        return Err(Refusal::Forbidden);
-    }
+    within(caller.limits(), action, resource)?;
     decide(caller, prepared, action, rules)
+}
+
+/// On which documents of its own collection a plugin may act on a caller's behalf. It answers for them itself, so no word binds
+/// it; what the operator's policies forbid does, and where they forbid something, these limits do as well.
+pub fn authorize_own(
+    caller: &Caller,
+    prepared: &Prepared,
+    (action, resource): (Action, &str),
+    limits: Option<&Limits>,
+    rules: &Rules,
+) -> Result<Scope, Refusal> {
+    let policies = rules.policies.as_ref();
+    // Known since they were loaded: where nothing is forbidden, nothing is looked at.
+    let Some(slice) = policies.and_then(|policies| policies.forbidden(action, Kind::of(caller))) else {
+        return Ok(Scope::All);
+    };
+    within(limits, action, resource)?;
+    by_slice(prepared.of(caller), slice).ok_or(Refusal::Forbidden)
+}
+
+/// What a program may do is part of what its account may do.
+fn within(limits: Option<&Limits>, action: Action, resource: &str) -> Result<(), Refusal> {
+    match limits {
+        Some(limits) if !limits.allow(action, resource) => Err(Refusal::Forbidden),
+        _ => Ok(()),
+    }
 }
 
 /// On which documents somebody may act who acts through nothing that may less.
@@ -132,11 +155,18 @@ fn by_policies(
         (_, AccessWord::Nobody) | (Caller::Account(_) | Caller::Operator, _) => Refusal::Forbidden,
         (Caller::Anonymous, _) => Refusal::Unauthenticated,
     };
-    match policies.slice(action, principal.kind()) {
-        Some(slice) if slice.may_permit(principal) && slice.asks_about_document() => Ok(Scope::Cedar(Arc::new(
-            CedarScope::new(Arc::clone(principal), Arc::clone(slice)),
-        ))),
-        Some(slice) if slice.may_permit(principal) && slice.allows(principal, None) => Ok(Scope::All),
-        _ => Err(refusal),
+    let slice = policies.slice(action, principal.kind());
+    slice.and_then(|slice| by_slice(principal, slice)).ok_or(refusal)
+}
+
+/// The same of one slice; none where it lets nobody like this one act on anything.
+fn by_slice(principal: &Arc<Principal>, slice: &Arc<Slice>) -> Option<Scope> {
+    if !slice.may_permit(principal) {
+        return None;
     }
+    if slice.asks_about_document() {
+        let scope = CedarScope::new(Arc::clone(principal), Arc::clone(slice));
+        return Some(Scope::Cedar(Arc::new(scope)));
+    }
+    slice.allows(principal, None).then_some(Scope::All)
 }

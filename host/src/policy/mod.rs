@@ -12,7 +12,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-pub use authorize::{Permit, Refusal, authorize, authorize_again};
+pub use authorize::{Permit, Refusal, authorize, authorize_again, authorize_own};
 pub use caller::{ADMINISTRATOR, Account, Caller};
 pub use cedar::{Facts, Prepared};
 pub use explain::{Explanation, Reason, explain};

@@ -17,6 +17,8 @@ pub enum Scope {
     Cedar(Arc<CedarScope>),
     /// Those that one of the two covers.
     Either(Arc<(Self, Self)>),
+    /// Those that both of the two cover.
+    Both(Arc<(Self, Self)>),
 }
 
 impl Scope {
@@ -27,6 +29,7 @@ impl Scope {
             Self::Owned(account) => document.owner == Some(*account),
             Self::Cedar(scope) => scope.covers(document),
             Self::Either(both) => both.0.covers(document) || both.1.covers(document),
+            Self::Both(both) => both.0.covers(document) && both.1.covers(document),
         }
     }
 
@@ -35,7 +38,7 @@ impl Scope {
         match self {
             Self::All | Self::Owned(_) => false,
             Self::Cedar(scope) => scope.needs_body(),
-            Self::Either(both) => both.0.needs_body() || both.1.needs_body(),
+            Self::Either(both) | Self::Both(both) => both.0.needs_body() || both.1.needs_body(),
         }
     }
 
@@ -46,6 +49,16 @@ impl Scope {
             (Self::All, _) | (_, Self::All) => Self::All,
             (one, other) if one == other => one,
             (one, other) => Self::Either(Arc::new((one, other))),
+        }
+    }
+
+    /// What this one and the other cover.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, scope) | (scope, Self::All) => scope,
+            (one, other) if one == other => one,
+            (one, other) => Self::Both(Arc::new((one, other))),
         }
     }
 }

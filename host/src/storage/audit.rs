@@ -2,9 +2,12 @@
 //! tells of, and each entry holds the hash of the one before it: none can be changed, left out or put elsewhere without
 //! all that follow being made anew.
 
+mod change;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
+pub use change::{Settings, record_change};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -119,22 +122,6 @@ pub async fn record(engine: &Arc<dyn Engine>, act: &Act) -> Result<(), Ended> {
         let mut transaction = Transaction::begin(Arc::clone(engine), act.at_ms);
         append(&mut transaction, act.clone()).await?;
         transaction.commit().await.map(|_| ())
-    })
-    .await
-}
-
-/// Appends in a transaction of its own, unless the last entry of this kind told the same. Whether it was appended.
-pub async fn record_change(engine: &Arc<dyn Engine>, act: &Act) -> Result<bool, Ended> {
-    let (key, now) = (keys::told(&act.act), hash(act.detail.to_string().as_bytes()));
-    again(|| async {
-        let mut transaction = Transaction::begin(Arc::clone(engine), act.at_ms);
-        let is_new = transaction.get(&key).await?.as_deref() != Some(now.as_bytes());
-        if is_new {
-            append(&mut transaction, act.clone()).await?;
-            transaction.put(key.clone(), now.clone().into(), None);
-        }
-        transaction.commit().await?;
-        Ok(is_new)
     })
     .await
 }
@@ -280,17 +267,6 @@ mod tests {
             record(&engine, &act(number)).await.unwrap();
         }
         engine
-    }
-
-    #[tokio::test]
-    async fn what_stays_as_it_was_is_told_once() {
-        let engine = log(0).await;
-        let told = async |number: u64| record_change(&engine, &act(number)).await.unwrap();
-        assert_eq!(
-            [told(1).await, told(1).await, told(2).await, told(1).await],
-            [true, false, true, true]
-        );
-        assert_eq!(verify(&engine, None, 0).await.unwrap().entries, 3);
     }
 
     async fn change(engine: &Arc<dyn Engine>, key: Key, text: Option<Bytes>) -> Vec<String> {

@@ -108,7 +108,7 @@ impl Question {
         }
         let one_by_one = match scope {
             Scope::All | Scope::Owned(_) => None,
-            Scope::Cedar(_) | Scope::Either(_) => Some(scope.clone()),
+            Scope::Cedar(_) | Scope::Either(_) | Scope::Both(_) => Some(scope.clone()),
         };
         if let Scope::Owned(account) = scope {
             let owner = encoding::encoded(&Value::String(account.to_string()));

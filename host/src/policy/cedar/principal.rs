@@ -22,6 +22,15 @@ pub enum Kind {
 impl Kind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Anonymous, Self::Account, Self::Operator];
+
+    /// What a caller is.
+    pub fn of(caller: &Caller) -> Self {
+        match caller {
+            Caller::Anonymous => Self::Anonymous,
+            Caller::Account(_) => Self::Account,
+            Caller::Operator => Self::Operator,
+        }
+    }
 }
 
 /// A caller, ready to be decided about.
@@ -48,10 +57,10 @@ impl Principal {
 
     /// The principal that a caller is.
     pub fn of(caller: &Caller) -> Self {
-        let (kind, uid) = match caller {
-            Caller::Anonymous => (Kind::Anonymous, names::uid(&names::ANONYMOUS, "anonymous")),
-            Caller::Account(account) => (Kind::Account, names::uuid(&names::ACCOUNT, account.id)),
-            Caller::Operator => (Kind::Operator, names::uid(&names::OPERATOR, "operator")),
+        let uid = match caller {
+            Caller::Anonymous => names::uid(&names::ANONYMOUS, "anonymous"),
+            Caller::Account(account) => names::uuid(&names::ACCOUNT, account.id),
+            Caller::Operator => names::uid(&names::OPERATOR, "operator"),
         };
         let roles = match caller {
             Caller::Account(account) => account.roles.iter(),
@@ -62,7 +71,7 @@ impl Principal {
         let added = Entities::empty().add_entities([entity], None);
         let entities = added.expect("one entity contradicts no other");
         Self {
-            kind,
+            kind: Kind::of(caller),
             uid,
             account: caller.account(),
             roles,
@@ -79,5 +88,11 @@ impl Prepared {
     /// The principal that the caller is; of one caller only.
     pub fn of(&self, caller: &Caller) -> &Arc<Principal> {
         self.0.get_or_init(|| Arc::new(Principal::of(caller)))
+    }
+
+    /// Whether somebody has needed it.
+    #[cfg(test)]
+    pub(crate) fn is_made(&self) -> bool {
+        self.0.get().is_some()
     }
 }

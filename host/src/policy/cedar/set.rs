@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cedar_policy::{
-    ActionConstraint, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
-    ValidationMode, Validator,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint, ValidationMode, Validator,
 };
 
 use super::decide::Slice;
@@ -33,6 +33,8 @@ pub struct Policies {
 pub struct ResourcePolicies {
     /// By action; none where only the access word can apply.
     actions: [Option<ByKind>; Action::ALL.len()],
+    /// By action and kind of principal: what the operator forbids, whatever the words say; none where nothing is.
+    forbidden: [[Option<Arc<Slice>>; Kind::ALL.len()]; Action::ALL.len()],
 }
 
 /// By kind of principal.
@@ -101,7 +103,8 @@ impl ResourcePolicies {
         let name = document_type(&resource.name);
         let (document, known) = (names::entity_type(&name), schema::attributes(resource));
         let mut actions = [const { None }; Action::ALL.len()];
-        for (action, place) in Action::ALL.into_iter().zip(&mut actions) {
+        let mut forbidden = [const { [const { None }; Kind::ALL.len()] }; Action::ALL.len()];
+        for action in Action::ALL {
             let uid = names::action(action);
             let applies = |policy: &&&Policy| {
                 may_be(&policy.resource_constraint(), &document) && may_do(&policy.action_constraint(), &uid)
@@ -110,11 +113,14 @@ impl ResourcePolicies {
             if own.is_empty() {
                 continue;
             }
+            for (kind, place) in Kind::ALL.into_iter().zip(&mut forbidden[action as usize]) {
+                *place = forbidden_to(kind, &own, &uid, &document, &known)?;
+            }
             let words = word_policies(&name, action, resource)?;
             own.extend(&words);
-            *place = Some(by_kind(&own, &uid, &document, &known)?);
+            actions[action as usize] = Some(by_kind(&own, &uid, &document, &known)?);
         }
-        Ok(Self { actions })
+        Ok(Self { actions, forbidden })
     }
 
     /// The policies for an action, where an operator's are among them.
@@ -122,6 +128,11 @@ impl ResourcePolicies {
         self.actions[action as usize]
             .as_ref()
             .map(|kinds| &kinds[kind as usize])
+    }
+
+    /// What the operator's policies forbid to a kind of principal, where they forbid something: everything else is permitted.
+    pub fn forbidden(&self, action: Action, kind: Kind) -> Option<&Arc<Slice>> {
+        self.forbidden[action as usize][kind as usize].as_ref()
     }
 
     /// Whether Cedar decides about an action.
@@ -144,6 +155,27 @@ fn by_kind(
     };
     let [anonymous, account, operator] = Kind::ALL;
     Ok([slice(anonymous)?, slice(account)?, slice(operator)?])
+}
+
+/// The forbids among policies, over a permit of everything: what a plugin is held to that answers for the rest itself.
+fn forbidden_to(
+    kind: Kind,
+    policies: &[&Policy],
+    action: &EntityUid,
+    document: &EntityTypeName,
+    known: &[Attribute],
+) -> Result<Option<Arc<Slice>>, String> {
+    let applies =
+        |policy: &&&Policy| policy.effect() == Effect::Forbid && may_be_for(&policy.principal_constraint(), kind);
+    let mut forbids: Vec<&Policy> = policies.iter().filter(applies).copied().collect();
+    if forbids.is_empty() {
+        return Ok(None);
+    }
+    let everything = Policy::parse(Some(PolicyId::new("own")), "permit (principal, action, resource);");
+    let everything = everything.map_err(|error| error.to_string())?;
+    forbids.push(&everything);
+    let slice = Slice::new(&forbids, action.clone(), document.clone(), known)?;
+    Ok(Some(Arc::new(slice)))
 }
 
 /// The access word of an action, as policies.

@@ -18,7 +18,7 @@ use super::{
 use crate::capabilities::context::CallContext;
 use crate::capabilities::documents::Cursors;
 use crate::capabilities::log::LogBudget;
-use crate::manifest::{Instances, Limits};
+use crate::manifest::{Action, Instances, Limits};
 use crate::policy::{Caller, Prepared, Scope};
 use crate::storage::memory;
 use crate::storage::transaction::Transaction;
@@ -103,6 +103,7 @@ fn context() -> Box<CallContext> {
         caller: Caller::Operator,
         prepared: Prepared::default(),
         resource: "things".into(),
+        action: Action::Read,
         scope: Scope::All,
         reach: Arc::default(),
         vetted: None,

@@ -5,6 +5,7 @@
 //! | `e` | entries | number (8 bytes) |
 //! | `h` | the number and the hash of the last entry | nothing |
 //! | `s` | a hash of what was last told of something | what |
+//! | `v` | the settings that were last told with it | what |
 
 use super::{key, prefix_range};
 use crate::storage::engine::{Key, Range};
@@ -19,6 +20,11 @@ pub fn head() -> Key {
 /// What was last told of something.
 pub fn told(of: &str) -> Key {
     key(AUDIT, &[b"s", of.as_bytes()])
+}
+
+/// The settings that were last told with it.
+pub fn settings(of: &str) -> Key {
+    key(AUDIT, &[b"v", of.as_bytes()])
 }
 
 /// An entry.
