@@ -64,7 +64,11 @@ pub async fn expire(engine: &Arc<dyn Engine>, now_ms: u64) -> Result<Expired, Un
         ..Commit::default()
     });
     Ok(match committed.await.housekeeping()? {
-        true => Expired { removed, more },
+        // Where nothing went there is nothing to hurry for.
+        true => Expired {
+            removed,
+            more: more && removed > 0,
+        },
         false => Expired {
             removed: 0,
             more: false,
