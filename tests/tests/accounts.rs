@@ -98,7 +98,7 @@ fn another_password_ends_the_other_sessions_and_must_be_hard_to_guess() {
     let set = |new: &str| ada.post("/auth/password", &json!({ "new": new }));
     for weak in ["short", "passwordpassword", "ada@example.org"] {
         let problem = set(weak).expect(422).problem();
-        assert_eq!(problem["errors"][0]["pointer"], "/password", "{problem}");
+        assert_eq!(problem["errors"][0]["pointer"], "/new", "{problem}");
     }
     let changed = set(ANOTHER_PASSWORD).expect(200);
     other.get("/auth/me").expect_problem(401, "unauthenticated");

@@ -104,7 +104,8 @@ fn nobody_is_kept_from_their_address_by_one_who_registers_with_it_first() {
     assert!(refused.text().contains("`new`"), "{}", refused.text());
     confirm(json!({})).expect_problem(422, "invalid");
     confirm(json!({ "password": PASSWORD, "new": PASSWORD })).expect_problem(422, "invalid");
-    confirm(json!({ "new": "short" })).expect_problem(422, "invalid");
+    let short = confirm(json!({ "new": "short" })).expect_problem(422, "invalid").json();
+    assert_eq!(short["errors"][0]["pointer"], "/new");
     confirm(json!({ "new": "adaadaadaadaadaada" })).expect_problem(422, "invalid");
     let account = confirm(json!({ "new": PASSWORD })).expect(200).json();
     assert_eq!((&account["email"], &account["name"]), (&json!(ADA), &Value::Null));
@@ -128,7 +129,8 @@ fn a_forgotten_password_is_reset_once_and_all_sessions_end() {
         host.api()
             .post("/auth/password/reset", &json!({ "token": token, "new": new }))
     };
-    reset(&second, "short").expect_problem(422, "invalid");
+    let short = reset(&second, "short").expect_problem(422, "invalid").json();
+    assert_eq!(short["errors"][0]["pointer"], "/new");
     reset(&second, ANOTHER_PASSWORD).expect(204);
     reset(&second, ANOTHER_PASSWORD).expect_problem(410, "link_spent");
     // The other link was for the password of before.

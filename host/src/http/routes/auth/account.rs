@@ -6,7 +6,7 @@ use hyper::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Carrier, account, client, identity, list, parsed, recent, session};
+use super::{Carrier, account, client, identity, list, of_new, parsed, recent, session};
 use crate::accounts::{By, Event, MAX_EVENTS, Signed};
 use crate::http::body::{self, Body};
 use crate::http::paging::Paging;
@@ -92,7 +92,8 @@ pub(in crate::http) async fn password(
 ) -> Result<Response<Body>, Problem> {
     let identity = recent(http, request).await?;
     let NewPassword { new } = call::form(http, request, body).await?;
-    let login = http.accounts.change_password(&identity, &new, &client(request)).await?;
+    let changed = http.accounts.change_password(&identity, &new, &client(request)).await;
+    let login = changed.map_err(of_new)?;
     session(http, request, &login, Carrier::of(http, request)?).await
 }
 

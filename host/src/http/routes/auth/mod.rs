@@ -12,7 +12,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::accounts::{Account, Client, Identity, Login, Session};
+use crate::accounts::{Account, Client, Error, Identity, Login, Session};
 use crate::http::body::Body;
 use crate::http::identify::Credentials;
 use crate::http::problem::Problem;
@@ -36,6 +36,19 @@ pub(super) async fn recent(http: &Http, request: &Request) -> Result<Identity, P
     let identity = identity(http, request).await?;
     http.accounts.require_recent(&identity)?;
     Ok(identity)
+}
+
+/// Why a password is refused that was sent as `new`: a violation is told where it was sent.
+pub(super) fn of_new(error: Error) -> Problem {
+    let Error::Invalid(mut violations) = error else {
+        return error.into();
+    };
+    for violation in &mut violations {
+        if violation.pointer == "/password" {
+            violation.pointer = "/new".to_owned();
+        }
+    }
+    Error::Invalid(violations).into()
 }
 
 /// Where a request comes from.

@@ -5,7 +5,7 @@ use hyper::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{account, client};
+use super::{account, client, of_new};
 use crate::accounts::Confirmation;
 use crate::capabilities::model::Violation;
 use crate::http::body::Body;
@@ -70,11 +70,12 @@ pub(in crate::http) async fn verify(
         _ => {
             return Err(Problem::invalid(vec![Violation {
                 pointer: String::new(),
-                message: "one of `password` and `new` must be given".to_owned(),
+                message: "exactly one of `password` and `new` must be given".to_owned(),
             }]));
         }
     };
-    let made = http.accounts.confirm(&token, by, &client(request)).await?;
+    let confirmed = http.accounts.confirm(&token, by, &client(request)).await;
+    let made = confirmed.map_err(of_new)?;
     respond::value(request.format, &account(&made)).await
 }
 
@@ -96,6 +97,7 @@ pub(in crate::http) async fn reset(
     body: &mut Incoming,
 ) -> Result<Response<Body>, Problem> {
     let Reset { token, new } = call::form(http, request, body).await?;
-    http.accounts.reset(&token, &new, &client(request)).await?;
+    let reset = http.accounts.reset(&token, &new, &client(request)).await;
+    reset.map_err(of_new)?;
     Ok(respond::no_content())
 }
