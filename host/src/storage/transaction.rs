@@ -2,6 +2,8 @@
 
 mod rows;
 
+pub use rows::Scanned;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

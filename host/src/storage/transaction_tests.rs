@@ -52,6 +52,77 @@ async fn a_call_sees_its_own_writes_merged_into_a_scan() {
     assert_eq!(transaction.get(&key("d")).await.unwrap(), None);
 }
 
+/// The pages of a scan that is bounded in bytes, up to its end.
+async fn pages(transaction: &mut Transaction, bounds: (usize, usize), direction: Direction) -> Vec<Vec<String>> {
+    let (mut pages, mut behind) = (Vec::new(), None);
+    loop {
+        let all = all();
+        let scanned = transaction.scan_within(&all, behind.as_ref(), bounds, direction);
+        let Scanned { rows, behind: next } = scanned.await.unwrap();
+        pages.push(names(&rows).into_iter().map(str::to_owned).collect());
+        behind = next;
+        if behind.is_none() {
+            return pages;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_scan_that_is_bounded_in_bytes_goes_on_behind_what_it_has_read_with_the_calls_own_writes_in_it() {
+    let engine = engine();
+    for name in ["b", "d", "f", "h"] {
+        write(&engine, name, "0123456789").await;
+    }
+    let begin = || Transaction::begin(Arc::clone(&engine), 0);
+    let (forward, backward) = (Direction::Forward, Direction::Backward);
+    assert_eq!(
+        pages(&mut begin(), (9, 11), forward).await,
+        [vec!["b", "d"], vec!["f", "h"], vec![]]
+    );
+    assert_eq!(
+        pages(&mut begin(), (9, 11), backward).await,
+        [vec!["h", "f"], vec!["d", "b"], vec![]]
+    );
+    assert_eq!(
+        pages(&mut begin(), (9, 1_000), forward).await,
+        [vec!["b", "d", "f", "h"]]
+    );
+    assert_eq!(
+        pages(&mut begin(), (3, 1_000), forward).await,
+        [vec!["b", "d", "f"], vec!["h"]]
+    );
+    // A value larger than the bound is a page of its own.
+    let single = [vec!["b"], vec!["d"], vec!["f"], vec!["h"], vec![]];
+    assert_eq!(pages(&mut begin(), (9, 1), forward).await, single);
+
+    // What the call has removed leaves empty pages, and what it has written is not lost where a page is full.
+    let mut transaction = begin();
+    transaction.delete(key("b"));
+    transaction.delete(key("d"));
+    for name in ["c", "e", "g", "i"] {
+        transaction.put(key(name), Bytes::from_static(b"own"), None);
+    }
+    for (bounds, direction) in [
+        ((9, 1), forward),
+        ((2, 11), forward),
+        ((1, 1_000), forward),
+        ((2, 11), backward),
+    ] {
+        let found: Vec<String> = pages(&mut transaction, bounds, direction).await.concat();
+        let mut expected = ["c", "e", "f", "g", "h", "i"];
+        if direction == backward {
+            expected.reverse();
+        }
+        assert_eq!(found, expected, "{bounds:?}");
+    }
+    // What it has read is guarded like that of any other scan.
+    let mut transaction = begin();
+    transaction.scan_within(&all(), None, (9, 1), forward).await.unwrap();
+    transaction.put(key("x"), Bytes::from_static(b"own"), None);
+    write(&engine, "b", "another").await;
+    assert!(matches!(transaction.commit().await, Err(Ended::Conflict(_))));
+}
+
 #[tokio::test]
 async fn a_scan_of_keys_finds_the_rows_of_a_scan_and_conflicts_alike() {
     let engine = engine();

@@ -30,15 +30,16 @@ impl Documents<'_> {
         for range in path.ranges() {
             let mut behind = None;
             loop {
-                let rows = self
-                    .rows(
-                        counted as usize,
-                        (range, Direction::Forward),
-                        behind.as_ref(),
-                        MAX_SCAN_ROWS,
-                    )
+                if counted > 0 {
+                    // Other calls want to run in between.
+                    tokio::task::yield_now().await;
+                }
+                // Not the values: documents may be large.
+                let keys = self
+                    .transaction
+                    .scan_keys(range, behind.as_ref(), MAX_SCAN_ROWS, Direction::Forward)
                     .await?;
-                counted += rows.len() as u64;
+                counted += keys.len() as u64;
                 if counted > MAX_COUNTED {
                     let message =
                         format!("more than {MAX_COUNTED} documents match: leave the count out, or narrow the filters");
@@ -47,10 +48,10 @@ impl Documents<'_> {
                         message,
                     });
                 }
-                if rows.len() < MAX_SCAN_ROWS {
+                if keys.len() < MAX_SCAN_ROWS {
                     break;
                 }
-                behind = rows.last().map(|(key, _)| key.clone());
+                behind = keys.last().cloned();
             }
         }
         Ok(counted)

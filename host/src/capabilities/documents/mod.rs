@@ -11,6 +11,7 @@ mod merge_patch;
 mod page;
 mod plan;
 mod query;
+mod rows;
 pub mod stored;
 
 use std::collections::BTreeSet;

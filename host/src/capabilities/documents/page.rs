@@ -1,6 +1,7 @@
 //! A page in the making, and what bounds the effort for it.
 
 use super::filter::Question;
+use super::rows::Examined;
 use super::{Documents, Error, plan};
 use crate::capabilities::catalogue::{Index, IndexState};
 use crate::capabilities::model::Document;
@@ -23,12 +24,6 @@ pub struct Found {
     /// Where the next page begins, unless it is behind the last document.
     pub behind: Option<Vec<u8>>,
 }
-
-/// The most rows that are read at a time, and how many are at first.
-const MOST_AT_A_TIME: usize = 256;
-const FIRST_AT_A_TIME: usize = 32;
-/// About what the bodies that are read at a time may take: many queries run beside each other.
-const BYTES_AT_A_TIME: usize = 2 << 20;
 
 /// A page in the making.
 #[derive(Default)]
@@ -91,25 +86,16 @@ impl Matching {
 /// What a query has examined.
 #[derive(Default)]
 pub struct Effort {
-    /// Rows so far.
-    pub rows: usize,
+    rows: usize,
     bytes: usize,
 }
 
 impl Effort {
     /// Counts rows, and the documents that they led to.
-    pub fn spend(&mut self, rows: usize, documents: &[Document]) {
-        self.rows += rows;
-        self.bytes += documents.iter().map(|document| document.body.len()).sum::<usize>();
-    }
-
-    /// How many rows are to be read next: fewer the larger their documents were.
-    pub fn at_a_time(&self) -> usize {
-        match self.bytes / self.rows.max(1) {
-            _ if self.rows == 0 => FIRST_AT_A_TIME,
-            0 => MOST_AT_A_TIME,
-            average => (BYTES_AT_A_TIME / average).clamp(1, MOST_AT_A_TIME),
-        }
+    pub fn spend(&mut self, examined: &Examined) {
+        self.rows += examined.rows;
+        let bodies = examined.documents.iter().map(|document| document.body.len());
+        self.bytes += bodies.sum::<usize>();
     }
 
     /// How many rows there may still be, if a way is followed row by row; at least one.
@@ -169,22 +155,6 @@ mod tests {
             updated_ms: 0,
             body: vec![b' '; bytes].into(),
         }
-    }
-
-    #[test]
-    fn large_documents_are_read_a_few_at_a_time_and_small_ones_many() {
-        let after = |documents: &[Document]| {
-            let mut effort = Effort::default();
-            assert_eq!(effort.at_a_time(), FIRST_AT_A_TIME);
-            effort.spend(documents.len(), documents);
-            effort.at_a_time()
-        };
-        assert_eq!(after(&[document(100), document(300)]), MOST_AT_A_TIME);
-        assert_eq!(after(&[document(200 << 10)]), 10);
-        assert_eq!(after(&[document(10 << 20)]), 1);
-        let mut nothing = Effort::default();
-        nothing.spend(32, &[]);
-        assert_eq!(nothing.at_a_time(), MOST_AT_A_TIME);
     }
 
     #[test]

@@ -1,8 +1,5 @@
 //! Queries: the ways of the plan, tried best first, none of them over more rows than the limit.
 
-use std::collections::BTreeSet;
-
-use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -10,12 +7,11 @@ use uuid::Uuid;
 use super::filter::{Question, refuse_write_only};
 use super::page::{Effort, Found, Items, MAX_PAGE_BYTES, Matching};
 use super::plan::{self, Path, Source};
-use super::{Documents, Error, index, stored};
+use super::rows::EXAMINED_AT_A_TIME;
+use super::{Documents, Error};
 use crate::capabilities::model::{Document, Page, Selection};
 use crate::policy::Caller;
-use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range};
-use crate::storage::keyspace;
-use crate::storage::transaction::Ended;
+use crate::storage::engine::{Direction, Range};
 
 /// Once the queries of one request have read this many rows, it may ask no further one.
 pub const MAX_ROWS_OF_REQUEST: usize = 200_000;
@@ -140,20 +136,17 @@ impl Documents<'_> {
         let (mut items, mut effort) = (Items::default(), Effort::default());
         let [range] = path.ranges() else { return Ok(None) };
         while items.open(wanted) {
-            let mut rows = effort.at_a_time();
+            let mut most = EXAMINED_AT_A_TIME;
             if exact {
-                rows = rows.min(wanted - items.documents.len());
+                most = most.min(wanted - items.documents.len());
             }
             if leads_on {
-                rows = rows.min(effort.left());
+                most = most.min(effort.left());
             }
-            let scanned = self
-                .rows(effort.rows, (range, direction), behind.as_ref(), rows)
-                .await?;
-            let (examined, exhausted) = (scanned.len(), scanned.len() < rows);
-            behind = scanned.last().map(|(key, _)| key.clone());
-            let documents = self.documents_of(path, scanned).await?;
-            effort.spend(examined, &documents);
+            let examined = self.examine(path, (range, direction), behind.as_ref(), most).await?;
+            effort.spend(&examined);
+            behind = examined.behind;
+            let documents = examined.documents;
             let last = documents.last().cloned();
             for document in documents {
                 if !items.open(wanted) {
@@ -163,7 +156,7 @@ impl Documents<'_> {
                     items.push(document);
                 }
             }
-            if exhausted {
+            if behind.is_none() {
                 return Ok(Some(items.page(question.limit, false)));
             }
             if !exact && effort.is_too_much() || leads_on && effort.is_spent() {
@@ -224,21 +217,16 @@ impl Documents<'_> {
         for range in path.ranges() {
             let mut behind = None;
             loop {
-                let most = effort.at_a_time();
-                let rows = self
-                    .rows(effort.rows, (range, Direction::Forward), behind.as_ref(), most)
-                    .await?;
-                let exhausted = rows.len() < most;
-                behind = rows.last().map(|(key, _)| key.clone());
-                let examined = rows.len();
-                let documents = self.documents_of(path, rows).await?;
-                effort.spend(examined, &documents);
+                let part = (range, Direction::Forward);
+                let examined = self.examine(path, part, behind.as_ref(), EXAMINED_AT_A_TIME).await?;
+                effort.spend(&examined);
+                behind = examined.behind;
                 if effort.is_too_much() {
                     return Ok(None);
                 }
-                self.sift(&mut matching, documents, path, question, after)?;
+                self.sift(&mut matching, examined.documents, path, question, after)?;
                 matching.keep_first(wanted);
-                if exhausted {
+                if behind.is_none() {
                     break;
                 }
             }
@@ -267,95 +255,6 @@ impl Documents<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The documents that a way names one by one.
-    async fn points(&mut self, path: &Path<'_>) -> Result<Vec<Document>, Error> {
-        let ids = match &path.source {
-            Source::Unique(keys) => {
-                let held = self.transaction.get_many(keys).await?;
-                held.iter()
-                    .flatten()
-                    .filter_map(|id| Uuid::from_slice(id).ok())
-                    .collect()
-            }
-            Source::Ids(ids) => ids.iter().filter_map(|id| super::parse_id(id)).collect(),
-            Source::Index { .. } | Source::Documents(_) => Vec::new(),
-        };
-        self.load(ids).await
-    }
-
-    /// Rows of a range behind a key. A query that has read others `before` lets other calls run in between.
-    pub(super) async fn rows(
-        &mut self,
-        before: usize,
-        (range, direction): (&Range, Direction),
-        behind: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<(Key, Bytes)>, Ended> {
-        if before > 0 {
-            tokio::task::yield_now().await;
-        }
-        self.transaction.scan(range, behind, limit, direction).await
-    }
-
-    /// The key of a position on a way that has the order asked for.
-    fn key_at(&self, path: &Path<'_>, direction: Direction, position: &[u8]) -> Option<Key> {
-        match &path.source {
-            Source::Index { index, fixed, .. } => {
-                // The id is in the entry of a unique index, not in its key.
-                let id_bytes = if index.unique { size_of::<Uuid>() } else { 0 };
-                let position = position.get(..position.len().checked_sub(id_bytes)?)?;
-                let rest = index::directed(position, direction == Direction::Backward);
-                Some(index.key(self.collection.name(), &[fixed.as_slice(), &rest].concat()))
-            }
-            Source::Documents(_) => {
-                let id = Uuid::from_slice(&index::directed(position, direction == Direction::Backward)).ok()?;
-                Some(keyspace::document(self.collection.name(), id))
-            }
-            Source::Unique(_) | Source::Ids(_) => None,
-        }
-    }
-
-    async fn documents_of(&mut self, path: &Path<'_>, rows: Vec<(Key, Bytes)>) -> Result<Vec<Document>, Error> {
-        match &path.source {
-            Source::Index { index, .. } => {
-                let ids = rows
-                    .iter()
-                    .filter_map(|(key, value)| index::entry_id(index, key, value));
-                self.load(ids.collect()).await
-            }
-            _ => {
-                let decode = |(key, value): (Key, Bytes)| {
-                    let (_, id) = keyspace::parse_document(&key)?;
-                    stored::decode(id, value)
-                };
-                rows.into_iter()
-                    .map(|row| decode(row).ok_or_else(|| self.damaged()))
-                    .collect()
-            }
-        }
-    }
-
-    /// The documents with these ids, each once, in their order.
-    async fn load(&mut self, ids: Vec<Uuid>) -> Result<Vec<Document>, Error> {
-        let mut seen = BTreeSet::new();
-        let ids: Vec<Uuid> = ids.into_iter().filter(|id| seen.insert(*id)).collect();
-        let mut documents = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(MAX_SCAN_ROWS) {
-            let keys: Vec<Key> = ids
-                .iter()
-                .map(|id| keyspace::document(self.collection.name(), *id))
-                .collect();
-            let values = self.transaction.get_many(&keys).await?;
-            for (id, value) in ids.iter().zip(values) {
-                // An id that a client asks for may be of no document.
-                if let Some(value) = value {
-                    documents.push(stored::decode(*id, value).ok_or_else(|| self.damaged())?);
-                }
-            }
-        }
-        Ok(documents)
     }
 
     pub(super) fn parsed(&self, document: &Document) -> Result<Value, Error> {

@@ -9,6 +9,15 @@ use super::{Ended, Transaction};
 use crate::storage::engine::{Direction, Key, MAX_SCAN_ROWS, Range, Rows, Scan, Versioned};
 use crate::storage::keyspace;
 
+/// Rows that were read in one go.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// The rows, in the direction of the scan.
+    pub rows: Vec<(Key, Bytes)>,
+    /// Behind which key it goes on; none where the range is exhausted.
+    pub behind: Option<Key>,
+}
+
 impl Transaction {
     /// At most `limit` rows (at most `MAX_SCAN_ROWS`) behind `after`, the call's own writes included.
     /// Fewer than `limit` rows means that the range is exhausted.
@@ -19,12 +28,30 @@ impl Transaction {
         limit: usize,
         direction: Direction,
     ) -> Result<Vec<(Key, Bytes)>, Ended> {
-        self.rows(Scan {
+        let scan = Scan {
             after: after.cloned(),
             direction,
             ..Scan::first(range.clone(), limit)
-        })
-        .await
+        };
+        Ok(self.rows(scan).await?.rows)
+    }
+
+    /// The same, up to the row that brings the stored values to `max_bytes`: there may be fewer rows, or none, although the range
+    /// goes on.
+    pub async fn scan_within(
+        &mut self,
+        range: &Range,
+        after: Option<&Key>,
+        (limit, max_bytes): (usize, usize),
+        direction: Direction,
+    ) -> Result<Scanned, Ended> {
+        let scan = Scan {
+            after: after.cloned(),
+            max_bytes,
+            direction,
+            ..Scan::first(range.clone(), limit)
+        };
+        self.rows(scan).await
     }
 
     /// The keys of the rows that `scan` would find, without reading their values.
@@ -40,18 +67,21 @@ impl Transaction {
             direction,
             ..Scan::keys(range.clone(), limit)
         };
-        Ok(self.rows(scan).await?.into_iter().map(|(key, _)| key).collect())
+        Ok(self.rows(scan).await?.rows.into_iter().map(|(key, _)| key).collect())
     }
 
-    async fn rows(&mut self, mut scan: Scan) -> Result<Vec<(Key, Bytes)>, Ended> {
+    async fn rows(&mut self, mut scan: Scan) -> Result<Scanned, Ended> {
         self.check()?;
         if !self.assumed.is_empty() {
             self.confirm().await?;
         }
         scan.limit = scan.limit.min(MAX_SCAN_ROWS);
         let (limit, direction) = (scan.limit, scan.direction);
-        let mut rows = Vec::new();
-        while rows.len() < limit {
+        if limit == 0 {
+            return Ok(Scanned::default());
+        }
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let is_exhausted = loop {
             let remaining = scan.remaining();
             let seen = match self.engine.scan(&scan).await {
                 Ok(seen) => seen,
@@ -60,7 +90,9 @@ impl Transaction {
             self.move_to(seen.applied).await?;
             // What a range does not hold may have been removed by the very last commit.
             self.seen = self.seen.max(seen.applied);
-            let last = (seen.data.len() == limit)
+            let read: usize = seen.data.iter().map(|(_, row)| row.value.len()).sum();
+            bytes += read;
+            let last = (seen.data.len() == limit || read >= scan.max_bytes)
                 .then(|| seen.data.last().map(|(key, _)| key.clone()))
                 .flatten();
             let covered = match (&last, direction) {
@@ -77,13 +109,24 @@ impl Transaction {
             rows.extend(self.merge(seen.data, &covered, direction));
             self.record_range(covered)?;
             if last.is_none() {
-                break;
+                break rows.len() <= limit;
             }
             scan.after = last;
-        }
+            if rows.len() >= limit || bytes >= scan.max_bytes {
+                break false;
+            }
+        };
+        // The call's own writes may be among them, so that there are more than were wanted.
+        let behind = match rows.get(limit - 1) {
+            Some((key, _)) if rows.len() > limit => Some(key.clone()),
+            _ => scan.after,
+        };
         rows.truncate(limit);
         self.scanned_rows += rows.len();
-        Ok(rows)
+        Ok(Scanned {
+            rows,
+            behind: behind.filter(|_| !is_exhausted),
+        })
     }
 
     /// The stored rows of a covered range with the call's own writes to it, in the direction of the scan.
