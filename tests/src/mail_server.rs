@@ -13,11 +13,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct MailServer {
     address: SocketAddr,
-    /// What it answers to whom a mail is for.
-    reply: Arc<AtomicU16>,
-    /// How often it was asked to take a mail.
-    asked: Arc<AtomicU64>,
+    manner: Arc<Manner>,
     mails: mpsc::Receiver<String>,
+}
+
+/// How it treats whoever connects.
+#[derive(Debug)]
+struct Manner {
+    /// What it begins with.
+    greeting: AtomicU16,
+    /// What it answers to whom a mail is for.
+    reply: AtomicU16,
+    /// How often it was asked to take a mail.
+    asked: AtomicU64,
 }
 
 impl MailServer {
@@ -25,33 +33,36 @@ impl MailServer {
     pub fn refusing() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let reply = Arc::new(AtomicU16::new(550));
-        let asked = Arc::new(AtomicU64::new(0));
+        let manner = Arc::new(Manner {
+            greeting: AtomicU16::new(220),
+            reply: AtomicU16::new(550),
+            asked: AtomicU64::new(0),
+        });
         let (taken, mails) = mpsc::channel();
-        let (replies, counter) = (Arc::clone(&reply), Arc::clone(&asked));
+        let shared = Arc::clone(&manner);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (reply, asked, taken) = (Arc::clone(&replies), Arc::clone(&counter), taken.clone());
+                let (manner, taken) = (Arc::clone(&shared), taken.clone());
                 // A client that goes away in the middle has no mail delivered, which is all there is to it.
-                thread::spawn(move || serve(&stream, &reply, &asked, &taken));
+                thread::spawn(move || serve(&stream, &manner, &taken));
             }
         });
-        Self {
-            address,
-            reply,
-            asked,
-            mails,
-        }
+        Self { address, manner, mails }
+    }
+
+    /// From here on, whoever connects is greeted with this code; 220 is a welcome.
+    pub fn greet(&self, code: u16) {
+        self.manner.greeting.store(code, Ordering::SeqCst);
     }
 
     /// From here on, whoever a mail is for is answered with this code.
     pub fn answer(&self, code: u16) {
-        self.reply.store(code, Ordering::SeqCst);
+        self.manner.reply.store(code, Ordering::SeqCst);
     }
 
     /// How often it was asked to take a mail until now, whatever it answered.
     pub fn asked(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
+        self.manner.asked.load(Ordering::SeqCst)
     }
 
     /// The section of `portcullis.toml`.
@@ -73,21 +84,20 @@ impl MailServer {
 }
 
 /// One connection: as much of RFC 5321 as it takes to get a mail.
-fn serve(
-    mut stream: &TcpStream,
-    reply: &AtomicU16,
-    asked: &AtomicU64,
-    taken: &mpsc::Sender<String>,
-) -> std::io::Result<()> {
+fn serve(mut stream: &TcpStream, manner: &Manner, taken: &mpsc::Sender<String>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream);
-    stream.write_all(b"220 mail.test\r\n")?;
+    let greeting = manner.greeting.load(Ordering::SeqCst);
+    write!(stream, "{greeting} mail.test\r\n")?;
+    if greeting != 220 {
+        return Ok(());
+    }
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         let code = match verb.as_str() {
             "RCPT" => {
-                asked.fetch_add(1, Ordering::SeqCst);
-                reply.load(Ordering::SeqCst)
+                manner.asked.fetch_add(1, Ordering::SeqCst);
+                manner.reply.load(Ordering::SeqCst)
             }
             "QUIT" => 221,
             "DATA" => 354,

@@ -141,6 +141,29 @@ fn a_dead_letter_that_is_tried_again_waits_like_a_new_one_while_the_server_has_t
 }
 
 #[test]
+fn a_server_that_turns_the_host_away_makes_no_dead_letters() {
+    let server = MailServer::refusing();
+    server.answer(250);
+    server.greet(554);
+    let host = host(&server);
+    let new = json!({ "email": ADA, "password": PASSWORD });
+    host.post("/auth/register", &new).expect(201);
+    host.wait_until("an attempt", || {
+        listed(&host, "waiting")
+            .iter()
+            .any(|waiting| waiting["attempts"].as_u64() >= Some(1))
+    });
+    let waiting = listed(&host, "waiting").remove(0);
+    assert!(
+        waiting["reason"].as_str().is_some_and(|reason| reason.contains("554")),
+        "{waiting}"
+    );
+    assert_eq!(listed(&host, "dead"), [] as [Value; 0]);
+    server.greet(220);
+    assert!(server.mail().contains(ADA));
+}
+
+#[test]
 fn a_dead_letter_that_is_dropped_is_gone_and_there_is_nothing_to_retry() {
     let server = MailServer::refusing();
     let host = host(&server);

@@ -239,7 +239,7 @@ impl Accounts {
         let event = Event::new(Act::Login, Some(method), true, client, self.clock.now_ms());
         self.note(work, account.id, &event)?;
         let mut watch = self.watch(work, account.id).await?;
-        let origin = watch.origin(client);
+        let origin = watch.origin(client, self.clock.now_ms());
         if watch.learn(client) {
             let link = self.link_that_ends(work, account.id, Some(origin))?;
             let mut mail = Mail::to(account, About::NewLogin, Some(link));

@@ -1,6 +1,7 @@
 //! How often it may be tried to log in: per network, and per account. Nobody is locked out by what others do: addresses in networks
 //! from which the owner has logged in before, or has set a password with a link in a mail, have budgets of their own, and so has a
-//! new password. What nobody can guess, such as what a passkey signs, is counted only where it is wrong.
+//! new password. What nobody can guess, such as what a passkey signs, has a budget that only its holder uses up, and what is wrong
+//! another one.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -22,6 +23,8 @@ const WHOLE_BACK: Duration = Duration::from_secs(60 * 60);
 const CODES: u32 = 10;
 /// How many times the budget of an address a network has that an account knows.
 const NEIGHBOURS: u32 = 10;
+/// How many times the budget of passwords an account may use passkeys that are right.
+const PASSKEYS: u32 = 3;
 /// Changes of an account at once that its owner is told of.
 const ACTS: u32 = 20;
 /// Refusals of an account at once that are written down.
@@ -48,6 +51,7 @@ pub(super) struct Attempts {
     held_back: Option<Budget<Uuid>>,
     held_back_networks: Option<Budget<Option<IpAddr>>>,
     resets: Option<Budget<Uuid>>,
+    passkeys: Option<Budget<Uuid>>,
 }
 
 struct Budget<K: Hash + Eq + Clone> {
@@ -89,6 +93,7 @@ impl Attempts {
             held_back: Budget::new(HELD_BACK),
             held_back_networks: Budget::new(HELD_BACK),
             resets: Budget::new(config.per_account.min(ACTS)),
+            passkeys: Budget::new(config.per_account.saturating_mul(PASSKEYS)),
         }
     }
 
@@ -128,6 +133,11 @@ impl Attempts {
     /// Lets somebody who has a link for it set a new password. Nobody else uses this up.
     pub(super) fn reset(&self, account: Uuid) -> Result<(), Error> {
         take(self.resets.as_ref(), &account)
+    }
+
+    /// Lets somebody do what their passkey has signed, which leaves a trace each time. Nobody else uses this up.
+    pub(super) fn passkey(&self, account: Uuid) -> Result<(), Error> {
+        take(self.passkeys.as_ref(), &account)
     }
 
     /// Whether it is worth writing down that an attempt was held back: not each time, as that would be work for an attacker to

@@ -91,6 +91,7 @@ impl Accounts {
         let act = self.act(by, act, subject, detail).await?;
         super::store::again(|| async {
             let mut work = self.begin();
+            self.require_right(&mut work, by).await?;
             work.audit(act.clone()).await?;
             work.commit().await
         })

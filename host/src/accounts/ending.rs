@@ -67,7 +67,7 @@ impl Accounts {
     pub(super) async fn end_all_from(&self, work: &mut Work, account: Uuid, from: &Origin) -> Result<(), Error> {
         for (id, digest) in self.digests(work, account).await? {
             let session: Option<Session> = work.read(&keys::session(&digest)).await?;
-            if session.is_none_or(|session| from.has_client(&session.client)) {
+            if session.is_none_or(|session| from.has_session(session.made_ms, &session.client)) {
                 work.delete(keys::session(&digest));
                 work.delete(keys::session_of(account, id));
             }

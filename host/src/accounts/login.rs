@@ -140,7 +140,7 @@ impl Accounts {
         // Whoever holds a session may be anywhere; only networks from which somebody has logged in have budgets of their own.
         let is_familiar = self.knows_network(known.account.id, client).await?;
         let passed = match proof {
-            // Nobody guesses what it signs.
+            // Nobody guesses what it signs: it is counted when it is known whether it is right.
             Proof::Passkey(_) => Ok(()),
             Proof::Password(_) => self.attempts.login(known.budget(), client, is_familiar),
             Proof::Code(..) => {
@@ -158,6 +158,10 @@ impl Accounts {
             false => None,
         };
         if login.is_none() {
+            if let Proof::Passkey(_) = proof {
+                let passed = self.attempts.login(known.budget(), client, is_familiar);
+                self.note_if_held_back(passed, &subject, proof.method(), client).await?;
+            }
             self.note_failure(&subject, (Act::Reauthentication, proof.method()), client)
                 .await?;
         }

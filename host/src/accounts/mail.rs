@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::account::Account;
 use super::address::Address;
 use super::error::Error;
-use super::session::Client;
+use super::session::{Client, half_digest};
 use super::store::Work;
 use crate::storage::keyspace::accounts as keys;
 use crate::storage::outbox::Entry;
@@ -118,9 +118,10 @@ pub(super) async fn send(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<()
 }
 
 /// Whether somebody who is not signed in may have an address sent one more mail of a kind, which is counted then: not where there
-/// were many of late. It is counted for addresses that get none as well.
+/// were many of late. It is counted for addresses that get none as well,
+/// so it is kept under a hash.
 pub(super) async fn may_be_asked_for(work: &mut Work, about: About, to: &Address, now_ms: u64) -> Result<bool, Error> {
-    let key = keys::mailed(about.as_str(), to.as_str());
+    let key = keys::mailed(about.as_str(), half_digest(to.as_str()));
     let mut times: Vec<u64> = work.read(&key).await?.unwrap_or_default();
     times.retain(|time_ms| now_ms.saturating_sub(*time_ms) < UNASKED_WITHIN_MS);
     if times.len() >= MAX_UNASKED {

@@ -42,6 +42,10 @@ pub(super) struct Origin {
     /// Whether nobody had logged in from the network before: then all that came from it is meant, and else only what says that it
     /// is the same device.
     is_new_network: bool,
+    /// When that was, in milliseconds since the Unix epoch: whoever came from the network since is meant as well, as they may say
+    /// that they are any device.
+    #[serde(default)]
+    at_ms: Option<u64>,
 }
 
 impl Origin {
@@ -49,18 +53,21 @@ impl Origin {
         network == self.client.network() && (self.is_new_network || agent == self.client.agent.as_ref())
     }
 
-    /// Whether a client came from there.
-    pub(super) fn has_client(&self, client: &Client) -> bool {
-        self.has(client.network(), client.agent.as_ref())
+    /// Whether a session that began then, by a client, came from there.
+    pub(super) fn has_session(&self, made_ms: u64, client: &Client) -> bool {
+        let network = client.network();
+        let is_later = network == self.client.network() && self.at_ms.is_some_and(|at_ms| made_ms >= at_ms);
+        is_later || self.has(network, client.agent.as_ref())
     }
 }
 
 impl Watch {
     /// Where a client comes from that is about to be learned.
-    pub(super) fn origin(&self, client: &Client) -> Origin {
+    pub(super) fn origin(&self, client: &Client, now_ms: u64) -> Origin {
         Origin {
             client: client.clone(),
             is_new_network: !self.knows_network(client),
+            at_ms: Some(now_ms),
         }
     }
 
@@ -154,11 +161,16 @@ mod tests {
         let mut watch = Watch::default();
         watch.learn(&home);
         let new_device = client("192.0.2.1", "program");
-        let origin = watch.origin(&new_device);
+        let origin = watch.origin(&new_device, 7);
+        for (made_ms, agent, is_from_there) in [(6, "browser", false), (7, "browser", true), (6, "program", true)] {
+            let client = client("192.0.2.9", agent);
+            assert_eq!(origin.has_session(made_ms, &client), is_from_there, "{made_ms} {agent}");
+        }
+        assert!(!origin.has_session(8, &thief));
         assert!(watch.learn(&new_device));
         watch.forget(Some(&origin));
         assert!(watch.knows_network(&home) && watch.learn(&new_device));
-        let origin = watch.origin(&thief);
+        let origin = watch.origin(&thief, 9);
         assert!(watch.learn(&thief));
         assert!(!watch.learn(&client("198.51.100.2", "program")), "both are known");
         watch.forget(Some(&origin));

@@ -1,7 +1,6 @@
 //! Reloads over a store that takes no writes for a while: what can't be written down does not come into force.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::capabilities::catalogue::Catalogue;
@@ -9,59 +8,8 @@ use crate::capabilities::documents::Cursors;
 use crate::dispatch::Parts;
 use crate::sandbox::{Compiler, Sandbox, SandboxSettings};
 use crate::storage::clock::ManualClock;
-use crate::storage::engine::{
-    Change, Checked, Commit, Direction, Engine, Health, Outcome, Pause, Reads, Rows, Seen, Sequence, Unavailable,
-    Versioned,
-};
-use crate::storage::memory;
-
-/// A store that takes no writes while it is told so.
-struct Moody {
-    store: memory::Memory,
-    refuses: AtomicBool,
-}
-
-#[async_trait]
-impl Engine for Moody {
-    async fn get(&self, keys: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
-        self.store.get(keys).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<Seen<Rows>, Unavailable> {
-        self.store.scan(scan).await
-    }
-
-    async fn changed(&self, reads: &Reads, since: Sequence, until: Sequence) -> Result<BTreeSet<Key>, Unavailable> {
-        self.store.changed(reads, since, until).await
-    }
-
-    async fn commit(&self, commit: Commit) -> Outcome {
-        match self.refuses.load(Ordering::Relaxed) {
-            true => Outcome::Unavailable("the disk is full".to_owned()),
-            false => self.store.commit(commit).await,
-        }
-    }
-
-    async fn durable(&self, sequence: Sequence) -> Result<(), Unavailable> {
-        self.store.durable(sequence).await
-    }
-
-    async fn changes(&self, after: Sequence, limit: usize) -> Result<Vec<Change>, Unavailable> {
-        self.store.changes(after, limit).await
-    }
-
-    async fn check(&self, from: &Key) -> Result<Checked, Unavailable> {
-        self.store.check(from).await
-    }
-
-    async fn pause(&self) -> Option<Pause> {
-        self.store.pause().await
-    }
-
-    fn health(&self) -> Health {
-        self.store.health()
-    }
-}
+use crate::storage::engine::{Direction, Engine};
+use crate::storage::watched::Watched;
 
 /// What the configuration says once it is read again.
 fn changed() -> Config {
@@ -73,10 +21,7 @@ fn changed() -> Config {
 #[tokio::test]
 async fn a_reload_that_can_not_be_written_down_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(Moody {
-        store: memory::open().unwrap(),
-        refuses: AtomicBool::new(false),
-    });
+    let store = Watched::new();
     let engine: Arc<dyn Engine> = Arc::clone(&store) as _;
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(0));
     let mut settings = SandboxSettings::new(directory.path().join("code"));

@@ -250,7 +250,7 @@ mod tests {
     use super::*;
     use crate::storage::memory;
 
-    fn act(number: u64) -> Act {
+    pub(super) fn act(number: u64) -> Act {
         Act {
             at_ms: number,
             actor: Actor::Operator,

@@ -26,3 +26,5 @@ pub mod restore;
 pub mod search;
 pub mod transaction;
 pub mod verify;
+#[cfg(test)]
+pub(crate) mod watched;

@@ -220,7 +220,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// What was written of attempts to log in that were about nobody. Whether that is all of it: it comes with the last step,
+/// What was written of attempts to log in that were about nobody, and of mails that others asked for. Whether that is all of it: it comes with the last step,
 /// as others may try until then, and there may be much of it.
 async fn remove_attempts(work: &mut Work, erasure: &mut Erasure) -> Result<bool, Error> {
     for stranger in erasure.strangers() {
@@ -229,9 +229,11 @@ async fn remove_attempts(work: &mut Work, erasure: &mut Erasure) -> Result<bool,
         if removed == PAGE as u64 {
             return Ok(false);
         }
-        let watch = keys::watch(stranger);
-        if work.read::<IgnoredAny>(&watch).await?.is_some() {
-            work.delete(watch);
+        let mailed = About::UNASKED.map(|about| keys::mailed(about.as_str(), stranger));
+        for key in mailed.into_iter().chain([keys::watch(stranger)]) {
+            if work.read::<IgnoredAny>(&key).await?.is_some() {
+                work.delete(key);
+            }
         }
     }
     Ok(true)
@@ -245,12 +247,6 @@ async fn remove_account(work: &mut Work, erasure: &Erasure) -> Result<(), Error>
         // Somebody may have it anew only behind this commit.
         if work.read::<Uuid>(&of_address).await? == Some(account) {
             work.delete(of_address);
-        }
-        for kind in About::UNASKED {
-            let mailed = keys::mailed(kind.as_str(), address.as_str());
-            if work.read::<IgnoredAny>(&mailed).await?.is_some() {
-                work.delete(mailed);
-            }
         }
     }
     let own: [Key; 4] = [

@@ -69,7 +69,8 @@ impl Accounts {
         if let Some(login) = store::again(|| self.try_login_passkey(token, owner, answer, client)).await? {
             return Ok(login);
         }
-        // Only what is wrong is counted: nobody guesses what a passkey signs, so whoever tries keeps nobody from using theirs.
+        // What is wrong is counted when that is known: nobody guesses what a passkey signs, so whoever tries keeps nobody from
+        // using theirs.
         let is_familiar = self.knows_network(subject.id(), client).await?;
         let about = known.as_ref().map_or(subject.id(), Record::budget);
         let passed = self.attempts.login(about, client, is_familiar);
@@ -142,6 +143,7 @@ impl Accounts {
         let now_ms = self.clock.now_ms();
         match self.relying_party()?.check(answer, &state, &mut passkey.key) {
             Checked::Right => {
+                self.attempts.passkey(account)?;
                 passkey.used_ms = Some(now_ms);
                 Ok(true)
             }

@@ -1,85 +1,14 @@
 //! What erasures take of the host: little at a time, however much there is and however many go.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
 use super::erase_places::{answer, shows};
 use super::*;
 use crate::accounts::erase::TOGETHER;
-use crate::storage::engine::{
-    Change, Checked, Commit, Health, Key, Outcome, Pause, Reads, Rows, Scan, Seen, Sequence, Unavailable, Versioned,
-};
-
-/// A store that remembers how much was asked of it at a time.
-struct Watched {
-    store: memory::Memory,
-    commits: AtomicUsize,
-    most_commits: AtomicUsize,
-    most_scanned: AtomicUsize,
-}
-
-impl Watched {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            store: memory::open().unwrap(),
-            commits: AtomicUsize::default(),
-            most_commits: AtomicUsize::default(),
-            most_scanned: AtomicUsize::default(),
-        })
-    }
-}
-
-#[async_trait]
-impl Engine for Watched {
-    async fn get(&self, keys: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
-        self.store.get(keys).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<Seen<Rows>, Unavailable> {
-        let seen = self.store.scan(scan).await?;
-        let bytes = seen.data.iter().map(|(_, row)| row.value.len()).sum();
-        self.most_scanned.fetch_max(bytes, Ordering::Relaxed);
-        Ok(seen)
-    }
-
-    async fn changed(&self, reads: &Reads, since: Sequence, until: Sequence) -> Result<BTreeSet<Key>, Unavailable> {
-        self.store.changed(reads, since, until).await
-    }
-
-    async fn commit(&self, commit: Commit) -> Outcome {
-        let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
-        self.most_commits.fetch_max(commits, Ordering::Relaxed);
-        // All others go on as far as they are let.
-        tokio::task::yield_now().await;
-        let outcome = self.store.commit(commit).await;
-        self.commits.fetch_sub(1, Ordering::Relaxed);
-        outcome
-    }
-
-    async fn durable(&self, sequence: Sequence) -> Result<(), Unavailable> {
-        self.store.durable(sequence).await
-    }
-
-    async fn changes(&self, after: Sequence, limit: usize) -> Result<Vec<Change>, Unavailable> {
-        self.store.changes(after, limit).await
-    }
-
-    async fn check(&self, from: &Key) -> Result<Checked, Unavailable> {
-        self.store.check(from).await
-    }
-
-    async fn pause(&self) -> Option<Pause> {
-        self.store.pause().await
-    }
-
-    fn health(&self) -> Health {
-        self.store.health()
-    }
-}
+use crate::storage::watched::Watched;
 
 #[tokio::test]
 async fn an_erasure_reads_little_at_a_time_however_large_the_rows_are() {

@@ -56,21 +56,11 @@ fn with_settings(mut act: Act, changed: Map<String, Value>) -> Act {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Actor, page, verify};
+    use super::super::tests::act;
+    use super::super::{page, verify};
     use super::*;
     use crate::storage::engine::Direction;
     use crate::storage::memory;
-
-    fn act(number: u64) -> Act {
-        Act {
-            at_ms: number,
-            actor: Actor::Operator,
-            act: "policy.change".to_owned(),
-            subject: None,
-            detail: json!({ "number": number }),
-            personal: Vec::new(),
-        }
-    }
 
     fn settings<const N: usize>(values: [(&str, Value); N]) -> Settings {
         values.map(|(name, value)| (name.to_owned(), value)).into()

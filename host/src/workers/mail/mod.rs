@@ -91,10 +91,13 @@ impl Target for Mailer {
         let mail: Mail = serde_json::from_value(entry.payload.clone()).map_err(|error| for_good(error.to_string()))?;
         let message = self.message(entry, &mail).map_err(for_good)?;
         match &self.transport {
-            Transport::Smtp(transport) => transport.send(message).await.map(drop).map_err(|error| Failed {
-                is_final: error.status().is_some_and(is_final),
-                reason: error.to_string(),
-            }),
+            Transport::Smtp(transport) => match transport.send(message).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Failed {
+                    is_final: error.status().is_some_and(is_final) && takes_mail(transport).await,
+                    reason: error.to_string(),
+                }),
+            },
             Transport::Files(transport) => transport.send(message).await.map(drop).map_err(|error| Failed {
                 is_final: false,
                 reason: error.to_string(),
@@ -107,6 +110,12 @@ impl Target for Mailer {
 /// such as 535 for a password that was changed (RFC 4954, 6): that is between the two, and no mail is lost by it.
 fn is_final(code: Code) -> bool {
     code.severity == Severity::PermanentNegativeCompletion && code.category != Category::Unspecified3
+}
+
+/// Whether a server takes any mail from the host. One that turns it away at its greeting, for one, does so with the same answers as
+/// one that has looked at a mail.
+async fn takes_mail(transport: &AsyncSmtpTransport<Tokio1Executor>) -> bool {
+    transport.test_connection().await.unwrap_or(false)
 }
 
 fn smtp(config: &config::Mail, server: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, BadMail> {

@@ -39,3 +39,38 @@ async fn what_others_try_keeps_nobody_from_using_their_passkey() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn whoever_has_a_passkey_fills_the_activity_no_faster_than_others() {
+    let mut owner = Owner::with(|config| config.attempts.per_account = 3).await;
+    let fixture = &owner.fixture;
+    let login = fixture.log_in_with(&mut owner.device).await.unwrap();
+    let identity = fixture.identity(&login).await.unwrap();
+    let client = Client::default();
+    // Wrong ones, within a session: what is asked is what a stranger signs.
+    let mut stranger = Device::new();
+    stranger.owner.clone_from(&owner.device.owner);
+    let mut refused = Vec::new();
+    for _ in 0..100 {
+        let options = fixture.accounts.ask_passkey_again(&identity).await.unwrap();
+        let signed = super::answer(&stranger.sign(&options));
+        let proved = fixture
+            .accounts
+            .reauthenticate(&identity, Proof::Passkey(&signed), &client);
+        refused.push(proved.await.err().unwrap());
+    }
+    assert_eq!(refused[0], Error::BadPasskey);
+    assert!(
+        matches!(refused[99], Error::TooManyAttempts { .. }),
+        "{:?}",
+        refused[99]
+    );
+    // Right ones: some are taken for granted, and not any number.
+    let mut passed = 0;
+    for _ in 0..100 {
+        passed += usize::from(fixture.log_in_with(&mut owner.device).await.is_ok());
+    }
+    assert_eq!(passed, 8, "nine with the one above");
+    let events = fixture.accounts.activity(identity.account.id, None, 200).await.unwrap();
+    assert!(events.len() < 100, "{}", events.len());
+}
