@@ -8,4 +8,5 @@ pub(super) mod health;
 pub(super) mod import;
 pub(super) mod oidc;
 pub(super) mod outbox;
+mod page;
 pub(super) mod pages;

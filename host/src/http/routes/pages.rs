@@ -1,17 +1,12 @@
 //! `/account`: the small pages that links in mail lead to. Opening one does nothing, as programs open links too; what it is
 //! for happens when its button is pressed. They need no script.
 
-use std::sync::LazyLock;
-
-use bytes::Bytes;
-use data_encoding::BASE64;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Response, StatusCode};
-use minijinja::{Environment, context};
-use sha2::{Digest as _, Sha256};
 
 use super::auth::client;
+use super::page::{Form, Page, Password, page};
 use crate::accounts::{By, Confirmation, Error, LinkFor};
 use crate::http::body::{self, Body};
 use crate::http::problem::{Problem, sentence};
@@ -19,58 +14,8 @@ use crate::http::request::Request;
 use crate::http::{Http, query};
 use crate::storage::audit::Actor;
 
-const PAGE: &str = include_str!("../../../templates/pages/page.html");
-const STYLE: &str = include_str!("../../../templates/pages/style.css");
 /// The only type that a form without script sends.
 const FORM: &str = "application/x-www-form-urlencoded";
-
-/// What is kept of a page between requests.
-static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    // A mistake in it is one of this program's, and shows with the first page of the tests.
-    environment
-        .add_template("page.html", PAGE)
-        .expect("the page is a template");
-    environment.add_global("style", minijinja::Value::from_safe_string(STYLE.to_owned()));
-    environment
-});
-
-/// Nothing is loaded, only this style is applied, and the form goes nowhere else.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let style = BASE64.encode(&Sha256::digest(STYLE));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    );
-    HeaderValue::try_from(policy).expect("base64 is a header's text")
-});
-
-/// What a page shows.
-#[derive(Default)]
-struct Page<'p> {
-    title: &'p str,
-    text: Option<&'p str>,
-    problem: Option<String>,
-    form: Option<Form<'p>>,
-}
-
-struct Form<'p> {
-    action: &'p str,
-    token: &'p str,
-    button: &'p str,
-    /// Where a password is asked for: which one.
-    password: Option<Password>,
-    /// Where an address is asked for: what was given for one before.
-    email: Option<&'p str>,
-}
-
-/// A password that a form asks for.
-#[derive(Clone, Copy)]
-enum Password {
-    /// The one that somebody has.
-    Own,
-    /// A new one of at least so many characters.
-    New(u32),
-}
 
 /// `GET` and `POST /account/verify`
 pub(in crate::http) async fn verify(
@@ -235,7 +180,7 @@ pub(in crate::http) async fn set_up(
         let token = token(request)?;
         return match http.accounts.check_link(LinkFor::SettingUp, &token).await {
             Ok(()) => form(StatusCode::OK, &token, "", None),
-            Err(error) => refused(error),
+            Err(error) => not_set_up(error),
         };
     }
     let fields = fields(http, request, body).await?;
@@ -257,7 +202,19 @@ pub(in crate::http) async fn set_up(
             let said = violations.first().map(|violation| sentence(&violation.message));
             form(StatusCode::UNPROCESSABLE_ENTITY, &fields.token, &fields.email, said)
         }
-        Err(error) => refused(error),
+        Err(error) => not_set_up(error),
+    }
+}
+
+/// Why nobody is made an administrator. Whoever sees it can start the host, so it is told what else makes one.
+fn not_set_up(error: Error) -> Result<Response<Body>, Problem> {
+    match error {
+        Error::LinkSpent => failed(
+            StatusCode::GONE,
+            "This link has been used, is too old, or there has been an administrator since. A host that never had one \
+             prints another link when it starts; `portcullis account create EMAIL --role admin` makes further ones.",
+        ),
+        error => refused(error),
     }
 }
 
@@ -276,7 +233,7 @@ fn refused(error: Error) -> Result<Response<Body>, Problem> {
     let (status, text) = match error {
         Error::LinkSpent => (
             StatusCode::GONE,
-            "This link has been used, or is too old. Ask for another one.",
+            "This link has been used, is too old, or is not whole. Ask for another one.",
         ),
         Error::AddressTaken => (
             StatusCode::CONFLICT,
@@ -288,6 +245,11 @@ fn refused(error: Error) -> Result<Response<Body>, Problem> {
         ),
         other => return Err(other.into()),
     };
+    failed(status, text)
+}
+
+/// A page that says why something did not work.
+fn failed(status: StatusCode, text: &str) -> Result<Response<Body>, Problem> {
     let page_of = Page {
         title: "This did not work",
         problem: Some(text.to_owned()),
@@ -298,12 +260,7 @@ fn refused(error: Error) -> Result<Response<Body>, Problem> {
 
 /// A page that says what a problem is.
 pub(super) fn problem(problem: &Problem) -> Result<Response<Body>, Problem> {
-    let page_of = Page {
-        title: "This did not work",
-        problem: Some(problem.sentence()),
-        ..Page::default()
-    };
-    page(problem.status(), &page_of)
+    failed(problem.status(), &problem.sentence())
 }
 
 /// The token of a link.
@@ -354,38 +311,4 @@ async fn fields(http: &Http, request: &Request, incoming: &mut Incoming) -> Resu
         }
     }
     Ok(fields)
-}
-
-fn page(status: StatusCode, page: &Page<'_>) -> Result<Response<Body>, Problem> {
-    let form = page.form.as_ref().map(|form| {
-        context! {
-            action => form.action,
-            token => form.token,
-            button => form.button,
-            asks_own => matches!(form.password, Some(Password::Own)),
-            length => match form.password {
-                Some(Password::New(least)) => Some(least),
-                Some(Password::Own) | None => None,
-            },
-            email => form.email,
-        }
-    });
-    let values = context! {
-        title => page.title,
-        text => page.text,
-        problem => page.problem.as_deref(),
-        form => form,
-    };
-    let template = PAGES.get_template("page.html");
-    let rendered = template.and_then(|template| template.render(values));
-    let text = rendered.map_err(|error| {
-        tracing::error!(target: "http", %error, "a page can't be made");
-        Problem::internal()
-    })?;
-    let mut response = Response::new(body::full(Bytes::from(text)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
-    Ok(response)
 }
