@@ -159,8 +159,8 @@ pub async fn erase(
     Ok(erased)
 }
 
-/// Removes entries of an account's buckets, with which plugin ever. How many there were; where that is less than a page of
-/// a plugin's, the next plugin comes behind `place`, and `None` is the end.
+/// Removes some entries of an account's bucket with a plugin. How many there were, and the place at which it goes on: with the
+/// next plugin where there were none, and `None` is the end.
 pub async fn erase_buckets(
     engine: &Arc<dyn Engine>,
     transaction: &mut Transaction,
