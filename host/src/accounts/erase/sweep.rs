@@ -220,8 +220,8 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// What was written of attempts to log in that were about nobody, and of mails that others asked for. Whether that is all of it: it comes with the last step,
-/// as others may try until then, and there may be much of it.
+/// What was written of attempts to log in that were about nobody, and of mails that others asked for. Whether that is all of
+/// it: it comes with the last step, as others may try until then, and there may be much of it.
 async fn remove_attempts(work: &mut Work, erasure: &mut Erasure) -> Result<bool, Error> {
     for stranger in erasure.strangers() {
         let removed = remove(work, &keys::events(stranger)).await?;
