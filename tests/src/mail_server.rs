@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ struct Manner {
     /// What it begins with.
     greeting: AtomicU16,
     /// What it answers to whom a mail is for.
-    reply: AtomicU16,
+    reply: Mutex<String>,
     /// How often it was asked to take a mail.
     asked: AtomicU64,
 }
@@ -35,7 +35,7 @@ impl MailServer {
         let address = listener.local_addr().expect("a listener has an address");
         let manner = Arc::new(Manner {
             greeting: AtomicU16::new(220),
-            reply: AtomicU16::new(550),
+            reply: Mutex::new("550 no".to_owned()),
             asked: AtomicU64::new(0),
         });
         let (taken, mails) = mpsc::channel();
@@ -55,9 +55,9 @@ impl MailServer {
         self.manner.greeting.store(code, Ordering::SeqCst);
     }
 
-    /// From here on, whoever a mail is for is answered with this code.
-    pub fn answer(&self, code: u16) {
-        self.manner.reply.store(code, Ordering::SeqCst);
+    /// From here on, whoever a mail is for is answered with this code and what is behind it.
+    pub fn answer(&self, reply: &str) {
+        reply.clone_into(&mut self.manner.reply.lock().expect("no test fails in between"));
     }
 
     /// How often it was asked to take a mail until now, whatever it answered.
@@ -94,16 +94,16 @@ fn serve(mut stream: &TcpStream, manner: &Manner, taken: &mpsc::Sender<String>) 
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
-        let code = match verb.as_str() {
+        let reply = match verb.as_str() {
             "RCPT" => {
                 manner.asked.fetch_add(1, Ordering::SeqCst);
-                manner.reply.load(Ordering::SeqCst)
+                manner.reply.lock().expect("no test fails in between").clone()
             }
-            "QUIT" => 221,
-            "DATA" => 354,
-            _ => 250,
+            "QUIT" => "221 bye".to_owned(),
+            "DATA" => "354 go on".to_owned(),
+            _ => "250 fine".to_owned(),
         };
-        write!(stream, "{code} as the test wants\r\n")?;
+        write!(stream, "{reply}\r\n")?;
         if verb == "DATA" {
             let mut mail = String::new();
             while !mail.ends_with("\r\n.\r\n") && lines.read_line(&mut mail)? > 0 {}

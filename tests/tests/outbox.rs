@@ -90,7 +90,7 @@ fn a_mail_that_is_refused_for_good_is_a_dead_letter_and_is_delivered_once_it_is_
     assert_eq!(told_as_json, json!({ "items": [letter], "next_cursor": null }));
     assert_eq!(stdout(&command(&host, &["list"])).trim(), "nothing");
 
-    server.answer(250);
+    server.answer("250 fine");
     assert_eq!(stdout(&command(&host, &["retry", id(&letter)])).trim(), "tried again");
     let mail = server.mail();
     let token = token(&mail);
@@ -111,7 +111,7 @@ fn a_dead_letter_that_is_tried_again_waits_like_a_new_one_while_the_server_has_t
     let server = MailServer::refusing();
     let host = host(&server);
     let letter = dead_letter(&host, ADA);
-    server.answer(451);
+    server.answer("451 not now");
     let before = server.asked();
     let retry = format!("/admin/api/outbox/{}/retry", id(&letter));
     host.admin().post(&retry, &json!({})).expect(204);
@@ -136,14 +136,14 @@ fn a_dead_letter_that_is_tried_again_waits_like_a_new_one_while_the_server_has_t
     let drop = format!("/admin/api/outbox/{}", id(&letter));
     host.admin().delete(&drop).expect_problem(404, "not_found");
     assert!(stdout(&command(&host, &["list"])).contains(id(&letter)));
-    server.answer(250);
+    server.answer("250 fine");
     assert!(server.mail().contains(ADA));
 }
 
 #[test]
 fn a_server_that_turns_the_host_away_makes_no_dead_letters() {
     let server = MailServer::refusing();
-    server.answer(250);
+    server.answer("250 fine");
     server.greet(554);
     let host = host(&server);
     let new = json!({ "email": ADA, "password": PASSWORD });
@@ -154,13 +154,24 @@ fn a_server_that_turns_the_host_away_makes_no_dead_letters() {
             .any(|waiting| waiting["attempts"].as_u64() >= Some(1))
     });
     let waiting = listed(&host, "waiting").remove(0);
-    assert!(
-        waiting["reason"].as_str().is_some_and(|reason| reason.contains("554")),
-        "{waiting}"
-    );
+    let reason = waiting["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("554") && reason.contains("no mail at all"), "{reason}");
     assert_eq!(listed(&host, "dead"), [] as [Value; 0]);
     server.greet(220);
     assert!(server.mail().contains(ADA));
+    // Others let everybody in, and look into their lists when they hear for whom a mail is.
+    server.answer("554 5.7.1 the client is listed");
+    let new = json!({ "email": "eve@example.org", "password": PASSWORD });
+    host.post("/auth/register", &new).expect(201);
+    host.wait_until("an attempt", || {
+        let waiting = listed(&host, "waiting");
+        waiting.iter().any(|waiting| {
+            waiting["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("listed"))
+        })
+    });
+    assert_eq!(listed(&host, "dead"), [] as [Value; 0]);
 }
 
 #[test]
@@ -192,7 +203,7 @@ fn a_dead_letter_that_is_dropped_is_gone_and_there_is_nothing_to_retry() {
     host.admin()
         .delete("/admin/api/outbox/not-an-id")
         .expect_problem(404, "not_found");
-    server.answer(250);
+    server.answer("250 fine");
     // Mails to one address are sent one after the other: were the first still there, it would come first.
     let again = json!({ "email": ADA, "password": ANOTHER_PASSWORD });
     host.post("/auth/register", &again).expect(201);
@@ -211,10 +222,10 @@ fn all_dead_letters_are_tried_again_or_dropped_at_once() {
     };
     (0..3).for_each(register);
     host.wait_until("three mails to be refused", || listed(&host, "dead").len() == 3);
-    server.answer(250);
+    server.answer("250 fine");
     assert_eq!(stdout(&command(&host, &["retry", "--all"])).trim(), "3 tried again");
     (0..3).for_each(|_| drop(server.mail()));
-    server.answer(550);
+    server.answer("550 no");
     (3..5).for_each(register);
     host.wait_until("two more to be refused", || listed(&host, "dead").len() == 2);
     assert_eq!(stdout(&command(&host, &["drop", "--all"])).trim(), "2 dropped");

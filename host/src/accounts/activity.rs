@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::Accounts;
 use super::account::Account;
+use super::attempts::Familiarity;
 use super::error::Error;
 use super::link::Deed;
 use super::mail::{self, About, Link, Mail};
 use super::method::Method;
-use super::session::{self, Client};
+use super::session::{self, Client, Session};
 use super::store::{self, Work};
 use super::watch::{Origin, Watch};
 use crate::storage::engine::Direction;
@@ -137,15 +138,35 @@ impl Accounts {
         Ok(work.read(&keys::watch(about)).await?.unwrap_or_default())
     }
 
-    /// Whether somebody has logged in from this network before.
-    pub(super) async fn knows_network(&self, about: Uuid, client: &Client) -> Result<bool, Error> {
+    /// How well it is known from where a client comes.
+    pub(super) async fn familiarity(&self, about: Uuid, client: &Client) -> Result<Familiarity, Error> {
         store::again(|| async {
             let mut work = self.begin();
             let watch = self.watch(&mut work, about).await?;
             work.commit().await?;
-            Ok(watch.knows_network(client))
+            Ok(watch.familiarity(client))
         })
         .await
+    }
+
+    /// Lets somebody try to log in, with what is counted under `budget`.
+    pub(super) async fn may_try(
+        &self,
+        budget: Uuid,
+        subject: &Subject,
+        method: Method,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let familiarity = self.familiarity(subject.id(), client).await?;
+        let passed = self.attempts.login(budget, client, familiarity);
+        self.note_if_held_back(passed, subject, method, client).await
+    }
+
+    /// Lets somebody try a code.
+    pub(super) async fn may_try_code(&self, subject: &Subject, method: Method, client: &Client) -> Result<(), Error> {
+        let familiarity = self.familiarity(subject.id(), client).await?;
+        let passed = self.attempts.code(subject.id(), client, familiarity);
+        self.note_if_held_back(passed, subject, method, client).await
     }
 
     /// Writes down that somebody failed to prove who they are; the owner is told where it is often.
@@ -204,13 +225,13 @@ impl Accounts {
     }
 
     /// What the budgets say of an attempt; where they hold it back, that is written down, as much for those whom nobody knows.
-    pub(super) async fn note_if_held_back(
+    pub(super) async fn note_if_held_back<T>(
         &self,
-        passed: Result<(), Error>,
+        passed: Result<T, Error>,
         subject: &Subject,
         method: Method,
         client: &Client,
-    ) -> Result<(), Error> {
+    ) -> Result<T, Error> {
         let held_back = matches!(passed, Err(Error::TooManyAttempts { .. }));
         if held_back && self.attempts.is_held_back_told(subject.id(), client) {
             store::again(|| async {
@@ -233,18 +254,19 @@ impl Accounts {
         &self,
         work: &mut Work,
         account: &Account,
+        session: &Session,
         method: Method,
-        client: &Client,
     ) -> Result<(), Error> {
-        let event = Event::new(Act::Login, Some(method), true, client, self.clock.now_ms());
+        let (client, now_ms) = (&session.client, session.made_ms);
+        let event = Event::new(Act::Login, Some(method), true, client, now_ms);
         self.note(work, account.id, &event)?;
         let mut watch = self.watch(work, account.id).await?;
-        let origin = watch.origin(client, self.clock.now_ms());
-        if watch.learn(client) {
+        let origin = watch.origin(client, now_ms);
+        if watch.learn(client, now_ms) {
             let link = self.link_that_ends(work, account.id, Some(origin))?;
             let mut mail = Mail::to(account, About::NewLogin, Some(link));
             mail.client = Some(client.clone());
-            mail::send(work, &mail, self.clock.now_ms()).await?;
+            mail::send(work, &mail, now_ms).await?;
         }
         work.write(keys::watch(account.id), &watch, None)
     }
@@ -252,7 +274,7 @@ impl Accounts {
     /// Remembers where somebody comes from who has shown that the account's mail is theirs.
     pub(super) async fn remember(&self, work: &mut Work, account: Uuid, client: &Client) -> Result<(), Error> {
         let mut watch = self.watch(work, account).await?;
-        watch.learn(client);
+        watch.learn(client, self.clock.now_ms());
         work.write(keys::watch(account), &watch, None)
     }
 

@@ -1,7 +1,7 @@
-//! How often it may be tried to log in: per network, and per account. Nobody is locked out by what others do: addresses in networks
-//! from which the owner has logged in before, or has set a password with a link in a mail, have budgets of their own, and so has a
-//! new password. What nobody can guess, such as what a passkey signs, has a budget that only its holder uses up, and what is wrong
-//! another one.
+//! How often it may be tried to log in: per network, and per account. Nobody is locked out by what others do elsewhere: places from
+//! which the owner has logged in before, or has set a password with a link in a mail, have budgets of their own, and so has a new
+//! password. What nobody can guess, such as what a passkey signs, has a budget that only its holder uses up; what is wrong is
+//! counted with the wrong passwords.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ use crate::config;
 const WHOLE_BACK: Duration = Duration::from_secs(60 * 60);
 /// Codes of second factors that may be tried at once. A code is one of a million, and each is good for a minute and a half.
 const CODES: u32 = 10;
-/// How many times the budget of an address a network has that an account knows.
+/// How many times the budget of a place a network has that an account knows.
 const NEIGHBOURS: u32 = 10;
 /// How many times the budget of passwords an account may use passkeys that are right.
 const PASSKEYS: u32 = 3;
@@ -35,16 +35,27 @@ const HELD_BACK: u32 = 60;
 /// How many attempts go by until those who have tried nothing of late are forgotten.
 const SWEEP_EVERY: u32 = 1_024;
 
+/// How well an account knows from where somebody comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Familiarity {
+    /// Somebody has logged in from this very line.
+    Place,
+    /// Somebody has logged in from another line of the network.
+    Network,
+    /// Nobody has logged in from anywhere near.
+    Unknown,
+}
+
 /// Budgets in memory; a restart gives all of them back.
 pub(super) struct Attempts {
     networks: Option<Budget<IpAddr>>,
     /// Of an account, for all networks that it does not know, together.
     strangers: Option<Budget<Uuid>>,
-    /// Of an account, for each address in a network that it knows.
+    /// Of an account, for each place in a network that it knows.
     familiars: Option<Budget<(Uuid, IpAddr)>>,
-    /// Of an account, for all addresses of a network that it knows, together.
+    /// Of an account, for all places of a network that it knows, together, but for those that it knows themselves.
     familiar_networks: Option<Budget<(Uuid, IpAddr)>>,
-    /// Of codes of an account, for each network that it knows, and for all others together.
+    /// Of codes of an account, for each place or network that it knows, and for all others together.
     codes: Option<Budget<(Uuid, Option<IpAddr>)>>,
     acts: Option<Budget<Uuid>>,
     refusals: Option<Budget<Uuid>>,
@@ -99,25 +110,38 @@ impl Attempts {
 
     /// Lets somebody try to log in. `about` is what [`Record::budget`](super::account::Record::budget) says, or what stands for an
     /// address that has no account.
-    pub(super) fn login(&self, about: Uuid, client: &Client, is_familiar: bool) -> Result<(), Error> {
-        let network = client.network();
-        // Whoever is known there is held back by no neighbour.
-        if let (true, Some(network), Some(place)) = (is_familiar, network, client.place()) {
-            take(self.familiars.as_ref(), &(about, place))?;
-            return take(self.familiar_networks.as_ref(), &(about, network));
+    pub(super) fn login(&self, about: Uuid, client: &Client, familiarity: Familiarity) -> Result<(), Error> {
+        if self.login_as_familiar(about, client, familiarity) {
+            return Ok(());
         }
-        if let Some(network) = network {
+        if let Some(network) = client.network() {
             take(self.networks.as_ref(), &network)?;
         }
         take(self.strangers.as_ref(), &about)
     }
 
-    /// Lets somebody try a code, who knows the password already. Networks that the account knows have a budget of their own.
-    pub(super) fn code(&self, account: Uuid, client: &Client, is_familiar: bool) -> Result<(), Error> {
-        take(
-            self.codes.as_ref(),
-            &(account, client.network().filter(|_| is_familiar)),
-        )
+    /// Whether what is kept for those who are known lets them; else they are as good as anybody.
+    fn login_as_familiar(&self, about: Uuid, client: &Client, familiarity: Familiarity) -> bool {
+        let (Some(network), Some(place)) = (client.network(), client.place()) else {
+            return false;
+        };
+        let by_place = || take(self.familiars.as_ref(), &(about, place)).is_ok();
+        match familiarity {
+            // No neighbour holds them back.
+            Familiarity::Place => by_place(),
+            Familiarity::Network => by_place() && take(self.familiar_networks.as_ref(), &(about, network)).is_ok(),
+            Familiarity::Unknown => false,
+        }
+    }
+
+    /// Lets somebody try a code, who knows the password already. Where the account knows them, they have a budget of their own.
+    pub(super) fn code(&self, account: Uuid, client: &Client, familiarity: Familiarity) -> Result<(), Error> {
+        let from = match familiarity {
+            Familiarity::Place => client.place(),
+            Familiarity::Network => client.network(),
+            Familiarity::Unknown => None,
+        };
+        take(self.codes.as_ref(), &(account, from))
     }
 
     /// Lets the owner of an account do something that leaves a trace each time, such as a mail.
@@ -178,28 +202,37 @@ mod tests {
     #[test]
     fn a_neighbour_in_a_network_that_is_known_locks_nobody_out() {
         let (attempts, ada) = (attempts(10, 100), Uuid::from_u128(1));
-        let tried = (0..1_000).filter(|_| attempts.login(ada, &at(1, 99), true).is_ok());
-        assert_eq!(tried.count(), 10);
-        assert!(attempts.login(ada, &at(1, 10), true).is_ok());
-        // All of them together do not get any number of attempts.
-        let tried = (0..=255).flat_map(|host| std::iter::repeat_n(host, 10));
-        let tried = tried.filter(|host| attempts.login(ada, &at(2, *host), true).is_ok());
+        let tried = (0..1_000).filter(|_| attempts.login(ada, &at(1, 99), Familiarity::Network).is_ok());
+        // The second ten are what the account has for anybody.
+        assert_eq!(tried.count(), 10 + 10);
+        assert!(attempts.login(ada, &at(1, 10), Familiarity::Network).is_ok());
+        // All of them together do not get any number of attempts, and use up nothing of a line that is known itself.
+        let tried = (100..=255).flat_map(|host| std::iter::repeat_n(host, 10));
+        let tried = tried.filter(|host| attempts.login(ada, &at(2, *host), Familiarity::Network).is_ok());
         assert_eq!(tried.count(), 100);
+        assert!(attempts.login(ada, &at(2, 10), Familiarity::Network).is_err());
+        let at_home = (0..1_000).filter(|_| attempts.login(ada, &at(2, 11), Familiarity::Place).is_ok());
+        assert_eq!(at_home.count(), 10);
     }
 
     #[test]
     fn an_attack_from_many_networks_does_not_lock_out_one_that_is_known() {
         let (attempts, ada) = (attempts(10, 100), Uuid::from_u128(1));
-        let passed = (0..=255).filter(|network| attempts.login(ada, &from(*network), false).is_ok());
+        let passed = (0..=255).filter(|network| attempts.login(ada, &from(*network), Familiarity::Unknown).is_ok());
         assert_eq!(passed.count(), 10);
-        assert!(attempts.login(ada, &from(0), true).is_ok());
+        assert!(attempts.login(ada, &from(0), Familiarity::Place).is_ok());
         // Nor do its neighbours, whatever they try.
-        let neighbours =
-            (100..1_100).filter(|account| attempts.login(Uuid::from_u128(*account), &from(9), false).is_ok());
+        let neighbours = (100..1_100).filter(|account| {
+            attempts
+                .login(Uuid::from_u128(*account), &from(9), Familiarity::Unknown)
+                .is_ok()
+        });
         assert!(neighbours.count() < 1_000);
-        assert!(attempts.login(ada, &from(9), true).is_ok());
+        assert!(attempts.login(ada, &from(9), Familiarity::Network).is_ok());
         assert!(
-            attempts.login(Uuid::from_u128(2), &from(0), false).is_ok(),
+            attempts
+                .login(Uuid::from_u128(2), &from(0), Familiarity::Unknown)
+                .is_ok(),
             "another account"
         );
     }
@@ -207,9 +240,13 @@ mod tests {
     #[test]
     fn one_network_tries_only_so_many_accounts() {
         let attempts = attempts(10, 100);
-        let tried = (0..1_000).filter(|account| attempts.login(Uuid::from_u128(*account), &from(1), false).is_ok());
+        let tried = (0..1_000).filter(|account| {
+            attempts
+                .login(Uuid::from_u128(*account), &from(1), Familiarity::Unknown)
+                .is_ok()
+        });
         assert_eq!(tried.count(), 100);
-        let refused = attempts.login(Uuid::from_u128(1), &from(1), false);
+        let refused = attempts.login(Uuid::from_u128(1), &from(1), Familiarity::Unknown);
         assert!(
             matches!(refused, Err(Error::TooManyAttempts { retry_after_s: 1..=37 })),
             "{refused:?}"
@@ -220,9 +257,12 @@ mod tests {
     fn codes_of_one_account_are_tried_only_so_often() {
         let attempts = attempts(1_000, 0);
         let (ada, eve) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let tried = (0..100).filter(|network| attempts.code(ada, &from(*network), false).is_ok());
+        let tried = (0..100).filter(|network| attempts.code(ada, &from(*network), Familiarity::Unknown).is_ok());
         assert_eq!(tried.count(), 10);
-        assert!(attempts.code(ada, &from(1), true).is_ok(), "a network that is known");
-        assert!(attempts.code(eve, &from(1), false).is_ok());
+        assert!(
+            attempts.code(ada, &from(1), Familiarity::Network).is_ok(),
+            "a network that is known"
+        );
+        assert!(attempts.code(eve, &from(1), Familiarity::Unknown).is_ok());
     }
 }

@@ -15,7 +15,7 @@ use super::store::{self, Work};
 use crate::storage::keyspace::accounts as keys;
 
 /// How long a challenge waits.
-const MINUTES: u64 = 10;
+pub(super) const MINUTES: u64 = 10;
 /// How often a wrong answer is taken before the password is asked for again.
 const MAX_WRONG: u32 = 5;
 /// The digits of a mailed code.
@@ -89,15 +89,16 @@ impl Accounts {
     /// Answers a challenge with a code or a passkey.
     pub async fn answer(&self, token: &str, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
         let digest = session::digest(token);
-        let (pending, record) = store::again(|| async { self.pending(&mut self.begin(), &digest).await }).await?;
+        let (_, record) = store::again(|| async { self.pending(&mut self.begin(), &digest).await }).await?;
+        let subject = Subject::Account(record.account);
         // Nobody guesses a recovery code or what a passkey signs, so whoever tries keeps nobody from using one.
         if !matches!(proof.method(), Method::Recovery | Method::Passkey) {
-            let is_familiar = self.knows_network(pending.account, client).await?;
-            let passed = self.attempts.code(pending.account, client, is_familiar);
-            let subject = Subject::Account(record.account);
-            self.note_if_held_back(passed, &subject, proof.method(), client).await?;
+            self.may_try_code(&subject, proof.method(), client).await?;
         }
-        let answered = store::again(|| self.try_answer(&digest, proof, client)).await?;
+        let answered = store::again(|| self.try_answer(&digest, proof, client)).await;
+        let answered = self
+            .note_if_held_back(answered, &subject, proof.method(), client)
+            .await?;
         answered.ok_or(proof.refusal())
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret};
 use uuid::Uuid;
 
-use super::activity::{Act, Event};
+use super::activity::{Act, Event, Subject};
 use super::audit::By;
 use super::changing::Changing;
 use super::error::Error;
@@ -197,8 +197,8 @@ impl Accounts {
     ) -> Result<(Vec<String>, Login), Error> {
         let account = &identity.account;
         // A seed that is being set up is guessed at as little as one in use.
-        let is_familiar = self.knows_network(account.id, client).await?;
-        self.attempts.code(account.id, client, is_familiar)?;
+        let subject = Subject::Account(account.clone());
+        self.may_try_code(&subject, Method::Totp, client).await?;
         store::again(|| async {
             let mut work = self.begin();
             let mut changing = self.changing_factors(&mut work, identity).await?;

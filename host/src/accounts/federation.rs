@@ -64,9 +64,9 @@ struct Owner {
 }
 
 impl Accounts {
-    /// Logs in one who has signed in with a provider, which is a first factor like a password. Somebody unknown gets an account, if registration is open,
-    /// the provider vouches for the address, and no account has it: one that has it must link the identity itself, or whoever
-    /// can have a provider say an address could take over its account.
+    /// Logs in one who has signed in with a provider, which is a first factor like a password. Somebody unknown gets an account, if
+    /// registration is open, the provider vouches for the address, and no account has it: one that has it must link the identity
+    /// itself, or whoever can have a provider say an address could take over its account.
     pub async fn login_identity(&self, assertion: &Assertion, client: &Client) -> Result<LoggedIn, Error> {
         store::again(|| async {
             let mut work = self.begin();

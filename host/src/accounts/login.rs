@@ -81,11 +81,8 @@ impl Accounts {
             || Subject::stranger(normal.as_ref().map_or(address, Address::as_str)),
             |known| Subject::Account(known.account.clone()),
         );
-        let is_familiar = self.knows_network(subject.id(), client).await?;
-        let about = known.as_ref().map_or(subject.id(), Record::budget);
-        let passed = self.attempts.login(about, client, is_familiar);
-        self.note_if_held_back(passed, &subject, Method::Password, client)
-            .await?;
+        let budget = known.as_ref().map_or(subject.id(), Record::budget);
+        self.may_try(budget, &subject, Method::Password, client).await?;
         let stored = known
             .as_ref()
             .filter(|known| !known.account.is_locked)
@@ -125,7 +122,7 @@ impl Accounts {
         let mut session = Session::new(account.id, client.clone(), now_ms, &self.config.sessions);
         session.prove(last, now_ms);
         let token = self.add_session(work, &session).await?;
-        self.note_login(work, account, last, client).await?;
+        self.note_login(work, account, &session, last).await?;
         Ok(Login {
             account: account.clone(),
             session,
@@ -137,32 +134,29 @@ impl Accounts {
     pub async fn reauthenticate(&self, identity: &Identity, proof: Proof<'_>, client: &Client) -> Result<Login, Error> {
         let (known, ..) = store::again(|| async { self.acting(&mut self.begin(), identity).await }).await?;
         let subject = Subject::Account(known.account.clone());
-        // Whoever holds a session may be anywhere; only networks from which somebody has logged in have budgets of their own.
-        let is_familiar = self.knows_network(known.account.id, client).await?;
-        let passed = match proof {
-            // Nobody guesses what it signs: it is counted when it is known whether it is right.
-            Proof::Passkey(_) => Ok(()),
-            Proof::Password(_) => self.attempts.login(known.budget(), client, is_familiar),
-            Proof::Code(..) => {
-                let passed = self.attempts.login(known.budget(), client, is_familiar);
-                passed.and_then(|()| self.attempts.code(known.account.id, client, is_familiar))
-            }
-        };
-        self.note_if_held_back(passed, &subject, proof.method(), client).await?;
+        let method = proof.method();
+        // Nobody guesses what a passkey signs: it is counted when it is known whether it is right.
+        let is_guessed = !matches!(proof, Proof::Passkey(_));
+        if is_guessed {
+            self.may_try(known.budget(), &subject, method, client).await?;
+        }
+        if let Proof::Code(..) = proof {
+            self.may_try_code(&subject, method, client).await?;
+        }
         let verified = match proof {
             Proof::Password(password) => self.hasher.verify(password, known.password.as_deref()).await? != Verified::No,
             Proof::Code(..) | Proof::Passkey(_) => true,
         };
         let login = match verified {
-            true => store::again(|| self.prove(identity, &known, proof, client)).await?,
-            false => None,
+            true => store::again(|| self.prove(identity, &known, proof, client)).await,
+            false => Ok(None),
         };
+        let login = self.note_if_held_back(login, &subject, method, client).await?;
         if login.is_none() {
-            if let Proof::Passkey(_) = proof {
-                let passed = self.attempts.login(known.budget(), client, is_familiar);
-                self.note_if_held_back(passed, &subject, proof.method(), client).await?;
+            if !is_guessed {
+                self.may_try(known.budget(), &subject, method, client).await?;
             }
-            self.note_failure(&subject, (Act::Reauthentication, proof.method()), client)
+            self.note_failure(&subject, (Act::Reauthentication, method), client)
                 .await?;
         }
         login.ok_or(proof.refusal())

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::address::Address;
+use super::challenge;
 use super::error::Error;
 use super::session::{Client, half_digest};
 use super::store::Work;
@@ -113,13 +114,14 @@ const UNASKED_WITHIN_MS: u64 = 30 * 60_000;
 pub(super) async fn send(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<(), Error> {
     let payload = serde_json::to_value(mail).map_err(|error| Error::Internal(error.to_string()))?;
     let mut entry = Entry::new(MAIL, mail.to.as_str(), payload, now_ms);
-    entry.expires_ms = mail.link.as_ref().map(|link| now_ms + link.minutes * 60_000);
+    let minutes = mail.link.as_ref().map(|link| link.minutes);
+    let minutes = minutes.or(mail.code.as_ref().map(|_| challenge::MINUTES));
+    entry.expires_ms = minutes.map(|minutes| now_ms + minutes * 60_000);
     work.enqueue(&entry).await
 }
 
 /// Whether somebody who is not signed in may have an address sent one more mail of a kind, which is counted then: not where there
-/// were many of late. It is counted for addresses that get none as well,
-/// so it is kept under a hash.
+/// were many of late. It is counted for addresses that get none as well, so it is kept under a hash.
 pub(super) async fn may_be_asked_for(work: &mut Work, about: About, to: &Address, now_ms: u64) -> Result<bool, Error> {
     let key = keys::mailed(about.as_str(), half_digest(to.as_str()));
     let mut times: Vec<u64> = work.read(&key).await?.unwrap_or_default();

@@ -62,6 +62,7 @@ pub use remembered::{Remembered, Undelivered};
 pub use sealing::SeedKeys;
 pub use session::{Client, Session, Token};
 pub use token::{ApiToken, MAX_DAYS, NewToken};
+pub use watch::Known;
 
 use crate::config;
 use crate::storage::clock::Clock;

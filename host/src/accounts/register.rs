@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::account::{Account, NewPassword, Record};
 use super::activity::{Act, Event};
 use super::address::Address;
+use super::attempts::Familiarity;
 use super::error::Error;
 use super::hashing::Verified;
 use super::judging::{Judging, OF_ANYBODY, OF_KNOWN};
@@ -113,7 +114,7 @@ impl Accounts {
         let account = &registered.account;
         match by {
             Confirmation::Registered(password) => {
-                self.attempts.code(account.id, client, false)?;
+                self.attempts.code(account.id, client, Familiarity::Unknown)?;
                 let verified = self.hasher.verify(password, registered.password.as_deref()).await?;
                 (verified != Verified::No)
                     .then_some(None)

@@ -1,11 +1,10 @@
 //! What is kept of an account beside what its owner lists elsewhere: for the archive that they take with them.
 
-use std::net::IpAddr;
-
 use super::account::Account;
 use super::error::Error;
 use super::mail::{MAIL, Mail};
 use super::store::{self, Work};
+use super::watch::Known;
 use super::{Accounts, erase};
 use crate::storage::engine::{Key, MAX_SCAN_ROWS};
 use crate::storage::keyspace::outbox as keys;
@@ -14,8 +13,8 @@ use crate::storage::outbox::{self, Entry};
 /// What is remembered of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// From where somebody has logged in: the network, and the program.
-    pub known: Vec<(Option<IpAddr>, Option<String>)>,
+    /// From where somebody has logged in.
+    pub known: Vec<Known>,
     /// When somebody failed to log in, of late, in milliseconds since the Unix epoch.
     pub failed_ms: Vec<u64>,
     /// Whether a login asks for a code of an app.
@@ -46,7 +45,7 @@ impl Accounts {
             let factors = self.factors(&mut work, account.id).await?;
             work.commit().await?;
             Ok(Remembered {
-                known: watch.known().collect(),
+                known: watch.known().to_vec(),
                 failed_ms: watch.failed_ms().to_vec(),
                 has_totp: factors.totp.is_some(),
                 recovery_codes: factors.recovery.len(),

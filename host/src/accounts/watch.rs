@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempts::Familiarity;
 use super::session::Client;
 
 /// The most networks and devices that are remembered of an account.
@@ -29,10 +30,18 @@ pub(super) struct Watch {
 }
 
 /// From where somebody has logged in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Known {
-    network: Option<IpAddr>,
-    agent: Option<String>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The network.
+    pub network: Option<IpAddr>,
+    /// What the program calls itself.
+    pub agent: Option<String>,
+    /// The line of the last login from there: an address of IPv4, a /64 of IPv6.
+    #[serde(default)]
+    pub place: Option<IpAddr>,
+    /// Since when it is known, in milliseconds since the Unix epoch; 0 where that was not written down.
+    #[serde(default)]
+    pub since_ms: u64,
 }
 
 /// Where a login came from of which the owner was told.
@@ -49,15 +58,15 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    fn has(&self, network: Option<IpAddr>, agent: Option<&String>) -> bool {
-        network == self.client.network() && (self.is_new_network || agent == self.client.agent.as_ref())
+    /// Whether what began then, by such a client, came from there.
+    fn has(&self, since_ms: u64, network: Option<IpAddr>, agent: Option<&String>) -> bool {
+        let is_later = self.at_ms.is_some_and(|at_ms| since_ms >= at_ms);
+        network == self.client.network() && (is_later || self.is_new_network || agent == self.client.agent.as_ref())
     }
 
     /// Whether a session that began then, by a client, came from there.
     pub(super) fn has_session(&self, made_ms: u64, client: &Client) -> bool {
-        let network = client.network();
-        let is_later = network == self.client.network() && self.at_ms.is_some_and(|at_ms| made_ms >= at_ms);
-        is_later || self.has(network, client.agent.as_ref())
+        self.has(made_ms, client.network(), client.agent.as_ref())
     }
 }
 
@@ -71,15 +80,24 @@ impl Watch {
         }
     }
 
-    /// Whether somebody has logged in from there before.
-    pub(super) fn knows_network(&self, client: &Client) -> bool {
+    /// How well it is known from where a client comes.
+    pub(super) fn familiarity(&self, client: &Client) -> Familiarity {
+        let place = client.place();
+        match place.is_some() && self.known.iter().any(|known| known.place == place) {
+            true => Familiarity::Place,
+            false if self.knows_network(client) => Familiarity::Network,
+            false => Familiarity::Unknown,
+        }
+    }
+
+    fn knows_network(&self, client: &Client) -> bool {
         let network = client.network();
         self.known.iter().any(|known| known.network == network)
     }
 
-    /// The networks and programs from which somebody has logged in.
-    pub(super) fn known(&self) -> impl Iterator<Item = (Option<IpAddr>, Option<String>)> {
-        self.known.iter().map(|known| (known.network, known.agent.clone()))
+    /// From where somebody has logged in.
+    pub(super) fn known(&self) -> &[Known] {
+        &self.known
     }
 
     /// When somebody failed to log in, of late.
@@ -89,19 +107,23 @@ impl Watch {
 
     /// Remembers where somebody comes from who has proved who they are. Whether that is new for an account that has been
     /// used before.
-    pub(super) fn learn(&mut self, client: &Client) -> bool {
+    pub(super) fn learn(&mut self, client: &Client, now_ms: u64) -> bool {
         let (network, agent) = (client.network(), &client.agent);
         let is_usual = self.knows_network(client) && self.known.iter().any(|known| known.agent == *agent);
         let is_first = self.known.is_empty() && !self.has_forgotten;
         let is_new = !(is_first || is_usual);
-        self.known
-            .retain(|known| known.network != network || known.agent != *agent);
+        let is_it = |known: &Known| known.network == network && known.agent == *agent;
+        let since_ms = self.known.iter().find(|known| is_it(known));
+        let since_ms = since_ms.map_or(now_ms, |known| known.since_ms);
+        self.known.retain(|known| !is_it(known));
         if self.known.len() >= MAX_KNOWN {
             self.known.remove(0);
         }
         self.known.push(Known {
             network,
             agent: agent.clone(),
+            place: client.place(),
+            since_ms,
         });
         self.failed_ms.clear();
         is_new
@@ -109,8 +131,9 @@ impl Watch {
 
     /// Forgets that somebody has logged in from there, or from anywhere.
     pub(super) fn forget(&mut self, from: Option<&Origin>) {
+        let is_from = |from: &Origin, known: &Known| from.has(known.since_ms, known.network, known.agent.as_ref());
         self.known
-            .retain(|known| from.is_some_and(|from| !from.has(known.network, known.agent.as_ref())));
+            .retain(|known| from.is_some_and(|from| !is_from(from, known)));
         self.has_forgotten = true;
     }
 
@@ -144,13 +167,13 @@ mod tests {
     #[test]
     fn a_first_login_is_nothing_new_and_another_network_or_device_is() {
         let mut watch = Watch::default();
-        assert!(!watch.learn(&client("192.0.2.1", "browser")));
-        assert!(!watch.learn(&client("192.0.2.77", "browser")), "the same network");
-        assert!(watch.learn(&client("198.51.100.1", "browser")));
-        assert!(watch.learn(&client("192.0.2.1", "program")));
-        assert!(!watch.learn(&client("192.0.2.1", "program")));
+        assert!(!watch.learn(&client("192.0.2.1", "browser"), 1));
+        assert!(!watch.learn(&client("192.0.2.77", "browser"), 1), "the same network");
+        assert!(watch.learn(&client("198.51.100.1", "browser"), 1));
+        assert!(watch.learn(&client("192.0.2.1", "program"), 1));
+        assert!(!watch.learn(&client("192.0.2.1", "program"), 1));
         for number in 0..100 {
-            watch.learn(&client("192.0.2.1", &number.to_string()));
+            watch.learn(&client("192.0.2.1", &number.to_string()), number);
         }
         assert_eq!(watch.known.len(), MAX_KNOWN);
     }
@@ -159,7 +182,7 @@ mod tests {
     fn what_was_forgotten_is_new_again_even_where_nothing_else_is_known() {
         let (home, thief) = (client("192.0.2.1", "browser"), client("198.51.100.1", "browser"));
         let mut watch = Watch::default();
-        watch.learn(&home);
+        watch.learn(&home, 1);
         let new_device = client("192.0.2.1", "program");
         let origin = watch.origin(&new_device, 7);
         for (made_ms, agent, is_from_there) in [(6, "browser", false), (7, "browser", true), (6, "program", true)] {
@@ -167,19 +190,50 @@ mod tests {
             assert_eq!(origin.has_session(made_ms, &client), is_from_there, "{made_ms} {agent}");
         }
         assert!(!origin.has_session(8, &thief));
-        assert!(watch.learn(&new_device));
+        assert!(watch.learn(&new_device, 7));
         watch.forget(Some(&origin));
-        assert!(watch.knows_network(&home) && watch.learn(&new_device));
+        assert!(watch.knows_network(&home) && watch.learn(&new_device, 7));
         let origin = watch.origin(&thief, 9);
-        assert!(watch.learn(&thief));
-        assert!(!watch.learn(&client("198.51.100.2", "program")), "both are known");
+        assert!(watch.learn(&thief, 9));
+        assert!(!watch.learn(&client("198.51.100.2", "program"), 1), "both are known");
         watch.forget(Some(&origin));
         assert!(watch.knows_network(&home) && !watch.knows_network(&thief));
-        assert!(!watch.learn(&home));
-        assert!(watch.learn(&thief));
+        assert!(!watch.learn(&home, 1));
+        assert!(watch.learn(&thief, 9));
         watch.forget(None);
         assert!(!watch.knows_network(&home));
-        assert!(watch.learn(&thief), "it is not the first login");
+        assert!(watch.learn(&thief, 9), "it is not the first login");
+    }
+
+    #[test]
+    fn a_line_is_known_apart_from_its_network() {
+        let mut watch = Watch::default();
+        watch.learn(&client("2001:db8:aa:1::1", "browser"), 1);
+        watch.learn(&client("192.0.2.1", "browser"), 1);
+        for (address, familiarity) in [
+            ("2001:db8:aa:1::2", Familiarity::Place),
+            ("2001:db8:aa:100::1", Familiarity::Network),
+            ("2001:db8:ab:1::1", Familiarity::Unknown),
+            ("192.0.2.1", Familiarity::Place),
+            ("192.0.2.2", Familiarity::Network),
+            ("192.0.3.1", Familiarity::Unknown),
+        ] {
+            assert_eq!(watch.familiarity(&client(address, "program")), familiarity, "{address}");
+        }
+    }
+
+    #[test]
+    fn whoever_came_in_with_a_thief_is_forgotten_with_them() {
+        let mut watch = Watch::default();
+        watch.learn(&client("192.0.2.1", "browser"), 1);
+        let thief = client("192.0.2.9", "program");
+        let origin = watch.origin(&thief, 7);
+        watch.learn(&thief, 7);
+        // They say that they are something else now.
+        watch.learn(&client("192.0.2.9", "another"), 8);
+        watch.forget(Some(&origin));
+        assert_eq!(watch.known().len(), 1);
+        assert!(watch.learn(&client("192.0.2.9", "another"), 9));
     }
 
     #[test]
@@ -187,7 +241,7 @@ mod tests {
         let mut watch = Watch::default();
         let told = |watch: &mut Watch, at_ms: u64| (0..30).filter(|number| watch.fail(at_ms + number)).count();
         assert_eq!((0..9).filter(|number| watch.fail(TOLD_EVERY_MS + number)).count(), 0);
-        watch.learn(&client("192.0.2.1", "browser"));
+        watch.learn(&client("192.0.2.1", "browser"), 1);
         assert_eq!(told(&mut watch, 2 * TOLD_EVERY_MS), 1);
         assert_eq!(told(&mut watch, 2 * TOLD_EVERY_MS + 2 * MANY_WITHIN_MS), 0);
         assert_eq!(told(&mut watch, 3 * TOLD_EVERY_MS + 1), 1);

@@ -18,7 +18,7 @@ use crate::http::{AdminActions, AdminError, Certificates, Chunks};
 use crate::policy::grants::Denial;
 use crate::storage::audit::{self, Act, Actor};
 use crate::storage::clock::Clock;
-use crate::storage::engine::{Key, MAX_SCAN_ROWS, Scan};
+use crate::storage::engine::{Key, MAX_SCAN_ROWS, PAGE_BYTES, Scan};
 use crate::storage::keyspace;
 use crate::storage::transaction::Ended;
 
@@ -207,18 +207,18 @@ impl AdminActions for Admin {
             return Err(AdminError::NotFound);
         }
         let engine = Arc::clone(self.dispatch.engine());
-        let scan = Scan::first(keyspace::documents(resource), MAX_SCAN_ROWS);
+        let scan = Scan {
+            max_bytes: PAGE_BYTES,
+            ..Scan::first(keyspace::documents(resource), MAX_SCAN_ROWS)
+        };
         Ok(Box::pin(stream::try_unfold(
-            (engine, Some(scan)),
-            |(engine, scan)| async move {
-                let Some(mut scan) = scan else { return Ok(None) };
+            (engine, scan),
+            |(engine, mut scan)| async move {
                 let rows = engine.scan(&scan).await.map_err(std::io::Error::other)?.data;
+                let Some((last, _)) = rows.last() else { return Ok(None) };
+                scan.after = Some(last.clone());
                 let lines = lines(rows.iter().map(|(key, row)| (key, &row.value)))?;
-                let next = (rows.len() == scan.limit).then(|| {
-                    scan.after = rows.last().map(|(key, _)| key.clone());
-                    scan
-                });
-                Ok(Some((lines, (engine, next))))
+                Ok(Some((lines, (engine, scan))))
             },
         )))
     }

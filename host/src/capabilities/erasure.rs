@@ -1,5 +1,5 @@
-//! What plugins keep of an account: the documents that it owns, and its buckets; found, and removed when it is erased. Page by page, so that it can
-//! be done beside the calls of others, and go on after a crash.
+//! What plugins keep of an account: the documents that it owns, and its buckets; found, and removed when it is erased. Page by page,
+//! so that it can be done beside the calls of others, and go on after a crash.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::documents::{self, Cursors, Documents, stored};
 use super::model::Document;
 use crate::manifest::OnErase;
 use crate::policy::{Caller, Scope};
-use crate::storage::engine::{Direction, Engine, Key, Quota, Scan, Versioned};
+use crate::storage::engine::{Direction, Engine, Key, PAGE_BYTES, Quota, Scan, Versioned};
 use crate::storage::keyspace;
 use crate::storage::transaction::{Ended, Transaction};
 
@@ -19,8 +19,6 @@ use crate::storage::transaction::{Ended, Transaction};
 const EXAMINED: usize = 200;
 /// Documents that one commit removes, and entries of buckets that are read at a time.
 const PAGE: usize = 32;
-/// About the most bytes of what is read, and of what is found, at a time: each may be large.
-const PAGE_BYTES: usize = 2 << 20;
 /// Entries of buckets that one commit removes.
 const ENTRIES: usize = 200;
 

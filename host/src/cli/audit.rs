@@ -24,6 +24,8 @@ pub(super) struct Audit {
 #[derive(Subcommand)]
 enum Act {
     /// List the newest entries, up to 200
+    ///
+    /// What an entry says beside that is cut where it is long: `-o json` has all of it.
     List {
         /// Go on behind the entry with this number
         #[arg(long, value_name = "NUMBER")]
@@ -36,6 +38,9 @@ enum Act {
         expect: Option<String>,
     },
 }
+
+/// So many characters of an entry's details are shown to people.
+const SHOWN: usize = 200;
 
 impl Audit {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -67,7 +72,7 @@ fn listed(entries: &Value) -> String {
         let more: Vec<String> = [&entry["detail"], &entry["personal"]]
             .into_iter()
             .filter(|more| !more.is_null() && **more != json!([]))
-            .map(Value::to_string)
+            .map(|more| cut(&more.to_string()))
             .collect();
         format!(
             "{}  {}  {actor}  {}  {}  {}",
@@ -82,6 +87,14 @@ fn listed(entries: &Value) -> String {
     match entries.is_empty() {
         true => "nothing".to_owned(),
         false => entries.join("\n"),
+    }
+}
+
+/// The beginning of what is long.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

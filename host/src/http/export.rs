@@ -138,7 +138,14 @@ pub(super) async fn archive(http: &Http, account: &Account) -> Result<Chunks, Pr
 fn remembered(remembered: &Remembered) -> (Value, Value) {
     let known = remembered.known.iter();
     let known: Vec<Value> = known
-        .map(|(network, agent)| json!({ "network": network, "user_agent": agent }))
+        .map(|known| {
+            json!({
+                "network": known.network,
+                "line": known.place,
+                "user_agent": known.agent,
+                "since": (known.since_ms > 0).then(|| render::time(known.since_ms)),
+            })
+        })
         .collect();
     let failed = remembered.failed_ms.iter().map(|at_ms| render::time(*at_ms));
     (

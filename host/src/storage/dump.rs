@@ -18,19 +18,19 @@ use futures_util::{Stream, stream};
 use tokio::sync::mpsc;
 
 use super::dump_format::{Record, Writer};
-use super::engine::{Engine, Key, MAX_SCAN_ROWS, Range, Reads, Scan, Sequence, Unavailable, Versioned};
+use super::engine::{Engine, Key, MAX_SCAN_ROWS, PAGE_BYTES, Range, Reads, Scan, Sequence, Unavailable, Versioned};
 use super::keyspace;
 
 /// Blocks that are ready before they are fetched.
 const BLOCKS_AHEAD: usize = 4;
 /// How often the dump learns what changed while nothing is fetched, so that the engine has not forgotten it by then.
 const FOLLOW_EVERY: Duration = Duration::from_millis(50);
-/// How many stale keys are read again at once.
-const REFRESHED_KEYS: usize = 4_096;
+/// How many stale keys are read again at once: few, as nobody knows how much they hold now.
+const REFRESHED_KEYS: usize = 64;
 /// How many stale keys are remembered; with more the dump fails.
 const MAX_STALE_KEYS: usize = 1_000_000;
 /// How often stale keys are read again at the end; writers who still win then make the dump fail.
-const MAX_ROUNDS: usize = 10_000;
+const MAX_ROUNDS: usize = 100_000;
 
 /// The bytes of a dump. One that fails ends with an error, and `restore` does not take it.
 pub fn dump(engine: Arc<dyn Engine>, now_ms: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
@@ -102,20 +102,22 @@ impl Dump {
 
     /// Copies a range, page by page.
     async fn copy(&mut self, range: Range) -> Result<(), Stopped> {
-        let mut scan = Scan::first(range, MAX_SCAN_ROWS);
+        let mut scan = Scan {
+            max_bytes: PAGE_BYTES,
+            ..Scan::first(range, MAX_SCAN_ROWS)
+        };
         loop {
             let page = self.engine.scan(&scan).await?;
             self.follow(page.applied).await?;
-            scan.after = (page.data.len() == scan.limit)
-                .then(|| page.data.last().map(|(key, _)| key.clone()))
-                .flatten();
+            scan.after = page.data.last().map(|(key, _)| key.clone());
             self.copied.end = scan.after.as_ref().map_or(scan.range.end.clone(), keyspace::successor);
             for (key, stored) in page.data {
                 if self.lives(&stored) {
                     self.record(key, Some(stored)).await?;
                 }
             }
-            if !self.stale.is_empty() {
+            // As many as there are now; what is written meanwhile waits for the next page.
+            for _ in 0..self.stale.len().div_ceil(REFRESHED_KEYS) {
                 self.refresh().await?;
             }
             if scan.after.is_none() {

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use uuid::Uuid;
 
 use super::*;
 use crate::storage::dump_format::{End, Reader};
 use crate::storage::memory;
 use crate::storage::transaction::{Ended, Transaction};
+use crate::storage::verify::verify;
+use crate::storage::watched::Watched;
 
 fn engine() -> Arc<dyn Engine> {
     Arc::new(memory::open().unwrap())
@@ -93,6 +96,21 @@ async fn what_changes_behind_a_dump_is_sent_again() {
     assert_eq!(state[&key(0)].value, "new");
     assert!(!state.contains_key(&key(1)) && !state.contains_key(&key(4_999)));
     assert!(state.contains_key(&key(5_000)));
+}
+
+#[tokio::test]
+async fn a_dump_and_a_check_read_little_at_a_time_however_large_the_rows_are() {
+    let store = Watched::new();
+    let engine: Arc<dyn Engine> = Arc::clone(&store) as _;
+    for number in 0..20 {
+        let key = keyspace::document("orders", Uuid::from_u128(number.into()));
+        write(&engine, &key, Some(vec![number; 2 << 20].into()), None).await;
+    }
+    let (state, _) = state(&fetched(&engine, 0).await);
+    assert_eq!(state.len(), 20);
+    assert_eq!(verify(&engine).await.unwrap().problems, Vec::<String>::new());
+    let scanned = store.most_scanned.load(Ordering::Relaxed);
+    assert!((1 << 20..8 << 20).contains(&scanned), "{scanned}");
 }
 
 /// Moves one from one account to another, until told to stop; once at least, as it may get no turn before.

@@ -56,6 +56,9 @@ pub enum Direction {
 /// The largest number of rows that one scan returns.
 pub const MAX_SCAN_ROWS: usize = 1_000;
 
+/// About how many bytes of values are read at a time by whoever goes through much of a store (`Scan::max_bytes`).
+pub const PAGE_BYTES: usize = 2 * 1_024 * 1_024;
+
 /// The longest key; a commit with a longer one is refused.
 pub const MAX_KEY_BYTES: usize = 2_048;
 

@@ -18,8 +18,9 @@ use super::keyspace::outbox as keys;
 use super::keyspace::outbox::Lane;
 use super::transaction::{Ended, Transaction};
 
-/// How often an entry is tried before it is a dead letter: over a day and a half with the pauses below.
-pub const MAX_ATTEMPTS: u32 = 24;
+/// How often an entry is tried before it is a dead letter, unless it says itself how long it is of use: for two and a half to five
+/// days with the pauses below (RFC 5321, 4.5.4.1).
+pub const MAX_ATTEMPTS: u32 = 72;
 /// The pause behind the first attempt; it doubles with each.
 const FIRST_PAUSE_MS: u64 = 5_000;
 /// The longest pause.
@@ -259,7 +260,7 @@ async fn settle(
         Err(Failed { reason, is_final }) => {
             entry.attempts += 1;
             entry.reason = Some(reason.chars().take(MAX_REASON_CHARACTERS).collect());
-            let is_dead = is_final || entry.attempts >= MAX_ATTEMPTS;
+            let is_dead = is_final || entry.expires_ms.is_none() && entry.attempts >= MAX_ATTEMPTS;
             if is_dead { Settled::Dead } else { Settled::Again }
         }
     };

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::engine::{Engine, Key, Scan, Unavailable};
+use super::engine::{Engine, Key, PAGE_BYTES, Scan, Unavailable};
 use super::keyspace;
 use super::transaction::Ended;
 
-/// Rows that are looked at at a time, and about how many bytes of them.
+/// Rows that are looked at at a time.
 const PAGE: usize = 64;
-const PAGE_BYTES: usize = 4 << 20;
 
 /// Tells of each key that holds some of the needles, or whose value does, and of which. How many keys were looked at.
 pub async fn search(

@@ -13,6 +13,8 @@ use super::engine::{Commit, Engine, Idempotency, Key, Outcome, Put, Quota, Reads
 
 /// The most bytes of values, keys and ranges that one transaction remembers of its reads.
 const MAX_HELD_BYTES: usize = 64 * 1_024 * 1_024;
+/// The most values that are asked of the store at a time.
+const READ_AT_A_TIME: usize = 16;
 
 /// Why a call can't go on. Once a transaction has ended, everything on it answers the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,6 +125,21 @@ impl Transaction {
             self.fetch(&missing.into_iter().collect::<Vec<_>>()).await?;
         }
         keys.iter().map(|key| Ok(self.known(key)?.flatten())).collect()
+    }
+
+    /// The same for a few keys whose values are needed once: they are not held, so that a call may look at any number of large
+    /// ones, one after the other. That they were read is remembered all the same.
+    pub async fn look_up(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, Ended> {
+        self.check()?;
+        self.confirm().await?;
+        let known: Vec<_> = keys.iter().map(|key| self.known(key)).collect::<Result<_, _>>()?;
+        let unknown = keys.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<Key> = unknown.map(|(key, _)| key.clone()).collect();
+        let mut read = self.read(&unknown).await?.into_iter();
+        let values = known.into_iter();
+        Ok(values
+            .map(|known| known.unwrap_or_else(|| read.next().flatten()))
+            .collect())
     }
 
     /// Takes for given that a key is stored in a version that the caller knows, 0 where it is absent. The call's next read
@@ -246,9 +263,12 @@ impl Transaction {
 
     /// Has what is assumed confirmed by the store; a read comes next.
     async fn confirm(&mut self) -> Result<(), Ended> {
+        if self.assumed.is_empty() {
+            return Ok(());
+        }
         let assumed = std::mem::take(&mut self.assumed);
         let keys: Vec<Key> = assumed.iter().map(|(key, _)| key.clone()).collect();
-        self.read(&keys).await?;
+        self.read_and_hold(&keys).await?;
         let wrong = assumed
             .into_iter()
             .filter(|(key, version)| self.version_read(key) != Some(*version));
@@ -261,31 +281,42 @@ impl Transaction {
 
     /// Reads keys that were not read before.
     async fn fetch(&mut self, keys: &[Key]) -> Result<(), Ended> {
-        if !self.assumed.is_empty() {
-            self.confirm().await?;
-        }
-        self.read(keys).await
+        self.confirm().await?;
+        self.read_and_hold(keys).await
     }
 
-    async fn read(&mut self, keys: &[Key]) -> Result<(), Ended> {
+    async fn read_and_hold(&mut self, keys: &[Key]) -> Result<(), Ended> {
+        // A few at a time: what is too much is noticed before all of it is there.
+        for part in keys.chunks(READ_AT_A_TIME) {
+            for (key, value) in part.iter().zip(self.read(part).await?) {
+                self.hold(value.as_ref().map_or(0, Bytes::len))?;
+                self.values.insert(key.clone(), value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads keys from the store, and remembers in which versions.
+    async fn read(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, Ended> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let seen = match self.engine.get(keys).await {
             Ok(seen) => seen,
             Err(unavailable) => return self.end(unavailable.into()),
         };
         self.move_to(seen.applied).await?;
+        let mut values = Vec::with_capacity(keys.len());
         for (key, stored) in keys.iter().zip(seen.data) {
             let version = stored.as_ref().map_or(0, |stored| stored.version);
             // An absent key may have been removed by the very last commit; a value was written by its own.
             self.seen = self.seen.max(if stored.is_some() { version } else { seen.applied });
-            let value_bytes = stored.as_ref().map_or(0, |stored| stored.value.len());
-            self.hold(key.len() + value_bytes)?;
+            self.hold(key.len())?;
             self.reads.keys.push((key.clone(), version));
-            let value = stored
-                .filter(|stored| self.lives(stored.expires_ms))
-                .map(|stored| stored.value);
-            self.values.insert(key.clone(), value);
+            let stored = stored.filter(|stored| self.lives(stored.expires_ms));
+            values.push(stored.map(|stored| stored.value));
         }
-        Ok(())
+        Ok(values)
     }
 
     /// Counts what the transaction keeps of its reads; a call that reads without end is ended.

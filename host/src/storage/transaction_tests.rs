@@ -317,3 +317,25 @@ async fn what_is_confirmed_by_a_read_is_followed_from_then_on() {
     let refused = transaction.get(&key("c")).await;
     assert_eq!(refused, Err(Ended::Conflict([key("a")].into())));
 }
+
+#[tokio::test]
+async fn what_is_looked_up_is_not_held_and_its_change_is_a_conflict_all_the_same() {
+    let engine = engine();
+    let large = Bytes::from(vec![1; 8 << 20]);
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.put(key("large"), large.clone(), None);
+    transaction.commit().await.unwrap();
+    let mut transaction = Transaction::begin(Arc::clone(&engine), 0);
+    transaction.put(key("own"), Bytes::from_static(b"own"), None);
+    let keys = [key("own"), key("large"), key("none"), key("large")];
+    // More than twice as much as a transaction may hold.
+    for _ in 0..9 {
+        let values = transaction.look_up(&keys).await.unwrap();
+        assert_eq!(values[0].as_deref(), Some(b"own".as_slice()));
+        assert!(values[1].as_ref() == Some(&large) && values[2].is_none() && values[3] == values[1]);
+    }
+    assert!(transaction.held_bytes < 1_000, "{}", transaction.held_bytes);
+    write(&engine, "large", "new").await;
+    let ended = transaction.commit().await;
+    assert_eq!(ended, Err(Ended::Conflict([key("large")].into())));
+}

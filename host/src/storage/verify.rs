@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::engine::{Direction, Engine, Key, MAX_SCAN_ROWS, Range, Scan, Unavailable};
+use super::engine::{Direction, Engine, Key, MAX_SCAN_ROWS, PAGE_BYTES, Range, Scan, Unavailable};
 use super::keyspace;
 use super::transaction::{Ended, Transaction};
 
@@ -114,17 +114,16 @@ async fn compare(engine: &Arc<dyn Engine>, prefix: &Key) -> Result<(u64, u64), E
     let mut bytes = 0;
     let mut after = None;
     loop {
-        let rows = transaction
-            .scan(&range, after.as_ref(), MAX_SCAN_ROWS, Direction::Forward)
+        let page = (MAX_SCAN_ROWS, PAGE_BYTES);
+        let scanned = transaction
+            .scan_within(&range, after.as_ref(), page, Direction::Forward)
             .await?;
-        bytes += rows
-            .iter()
-            .map(|(key, value)| (key.len() + value.len()) as u64)
-            .sum::<u64>();
-        if rows.len() < MAX_SCAN_ROWS {
+        let sizes = scanned.rows.iter().map(|(key, value)| (key.len() + value.len()) as u64);
+        bytes += sizes.sum::<u64>();
+        after = scanned.behind;
+        if after.is_none() {
             break;
         }
-        after = rows.last().map(|(key, _)| key.clone());
     }
     let counter = transaction.get(&keyspace::usage(prefix)).await?;
     let counter = counter.and_then(|counter| counter.as_ref().try_into().ok());

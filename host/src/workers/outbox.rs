@@ -1,10 +1,12 @@
 //! Does what waits in the outbox: each lane's first entry, many lanes at a time, until it is done or a dead letter.
 
 use std::collections::{BTreeMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 
 use crate::storage::clock::Clock;
@@ -115,8 +117,14 @@ impl Delivery {
                 is_final: true,
             });
         };
-        match tokio::time::timeout(PATIENCE, target.deliver(entry)).await {
-            Ok(outcome) => outcome,
+        // One that breaks down over an entry keeps no others waiting.
+        let delivery = AssertUnwindSafe(target.deliver(entry)).catch_unwind();
+        match tokio::time::timeout(PATIENCE, delivery).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panic)) => Err(Failed {
+                reason: format!("the target `{}` broke down: the log says how", entry.target),
+                is_final: false,
+            }),
             Err(_) => Err(Failed {
                 reason: format!("no answer within {} s", PATIENCE.as_secs()),
                 is_final: false,
@@ -136,13 +144,14 @@ mod tests {
     use parking_lot::Mutex;
     use serde_json::json;
 
-    /// Remembers what it is given, and fails for one key.
+    /// Remembers what it is given, fails for one key, and breaks down over another.
     #[derive(Default)]
     struct Remembering(Mutex<Vec<u64>>);
 
     #[async_trait]
     impl Target for Remembering {
         async fn deliver(&self, entry: &Entry) -> Result<(), Failed> {
+            assert!(entry.key != "broken", "it can't do that");
             if entry.key == "down" {
                 return Err(Failed {
                     reason: "down".to_owned(),
@@ -167,7 +176,7 @@ mod tests {
             let entry = Entry::new("test", &key, json!(number), clock.now_ms());
             enqueue(&mut transaction, &entry).await.unwrap();
         }
-        for (target, key) in [("test", "down"), ("none", "a")] {
+        for (target, key) in [("test", "down"), ("test", "broken"), ("none", "a")] {
             let entry = Entry::new(target, key, json!(0), clock.now_ms());
             enqueue(&mut transaction, &entry).await.unwrap();
         }
@@ -185,13 +194,15 @@ mod tests {
         for _ in 0..1_000 {
             waiting = outbox.list(false, 100).await.unwrap();
             dead = outbox.list(true, 100).await.unwrap();
-            if waiting.len() == 1 && waiting[0].attempts > 0 && dead.len() == 2 {
+            if waiting.len() == 2 && waiting.iter().all(|entry| entry.attempts > 0) && dead.len() == 2 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         running.abort();
-        assert_eq!((waiting.len(), waiting[0].key.as_str()), (1, "down"));
+        waiting.sort_unstable_by(|left, right| left.key.cmp(&right.key));
+        let waiting: Vec<_> = waiting.iter().map(|entry| (&*entry.key, entry.attempts)).collect();
+        assert!(matches!(waiting[..], [("broken", 1..), ("down", 1..)]), "{waiting:?}");
         // What could not be done in time is not done, and nobody is left to wonder about it.
         let mut given_up: Vec<_> = dead.iter().map(|entry| (&*entry.target, &*entry.key)).collect();
         given_up.sort_unstable();

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::storage::engine::{Engine, Key, Range, Scan};
+use crate::storage::engine::{Engine, Key, PAGE_BYTES, Range, Scan};
 use crate::storage::transaction::Ended;
 
-/// Rows that are read at a time, and about the most bytes of them.
+/// Rows that are read at a time.
 const PAGE: usize = 64;
-const PAGE_BYTES: usize = 2 << 20;
 /// So many rows, and about so many bytes of them, are looked at before it is written down how far that went, although nothing
 /// was found: what goes on after a crash looks at them again.
 const EXAMINED: usize = 20_000;

@@ -66,16 +66,15 @@ impl Accounts {
         let owner = answer.owner().unwrap_or_default();
         let known: Option<Record> = store::again(|| async { self.begin().read(&keys::record(owner)).await }).await?;
         let subject = subject(known.as_ref(), owner);
-        if let Some(login) = store::again(|| self.try_login_passkey(token, owner, answer, client)).await? {
+        let tried = store::again(|| self.try_login_passkey(token, owner, answer, client)).await;
+        let tried = self.note_if_held_back(tried, &subject, Method::Passkey, client).await?;
+        if let Some(login) = tried {
             return Ok(login);
         }
         // What is wrong is counted when that is known: nobody guesses what a passkey signs, so whoever tries keeps nobody from
         // using theirs.
-        let is_familiar = self.knows_network(subject.id(), client).await?;
-        let about = known.as_ref().map_or(subject.id(), Record::budget);
-        let passed = self.attempts.login(about, client, is_familiar);
-        self.note_if_held_back(passed, &subject, Method::Passkey, client)
-            .await?;
+        let budget = known.as_ref().map_or(subject.id(), Record::budget);
+        self.may_try(budget, &subject, Method::Passkey, client).await?;
         self.note_failure(&subject, (Act::Login, Method::Passkey), client)
             .await?;
         Err(Error::BadPasskey)
@@ -141,9 +140,13 @@ impl Accounts {
             return Ok(false);
         };
         let now_ms = self.clock.now_ms();
-        match self.relying_party()?.check(answer, &state, &mut passkey.key) {
+        let checked = self.relying_party()?.check(answer, &state, &mut passkey.key);
+        if let Checked::Right | Checked::Copied = checked {
+            // Only whoever holds the key comes this far.
+            self.attempts.passkey(account)?;
+        }
+        match checked {
             Checked::Right => {
-                self.attempts.passkey(account)?;
                 passkey.used_ms = Some(now_ms);
                 Ok(true)
             }

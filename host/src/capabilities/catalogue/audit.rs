@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Catalogue, Collection, Index, IndexState};
 use crate::capabilities::documents::{index, stored};
-use crate::storage::engine::{Direction, Key, Range};
+use crate::storage::engine::{Direction, Key, PAGE_BYTES, Range};
 use crate::storage::keyspace;
 use crate::storage::transaction::{Ended, Transaction};
 
@@ -94,7 +94,7 @@ async fn pages(
     }
 }
 
-/// Looks at one page; returns its last key where there may be more.
+/// Looks at one page; returns behind which key there may be more.
 async fn page(
     transaction: &mut Transaction,
     range: &Range,
@@ -102,8 +102,10 @@ async fn page(
     report: &mut AuditReport,
     look: Look<'_>,
 ) -> Result<Option<Key>, Ended> {
-    let rows = transaction.scan(range, behind, PAGE, Direction::Forward).await?;
-    for (key, value) in &rows {
+    let bounds = (PAGE, PAGE_BYTES);
+    let scanned = transaction.scan_within(range, behind, bounds, Direction::Forward);
+    let scanned = scanned.await?;
+    for (key, value) in &scanned.rows {
         match look {
             Look::Documents(collection, ready) => {
                 report.documents += 1;
@@ -125,7 +127,7 @@ async fn page(
             }
         }
     }
-    Ok(rows.last().filter(|_| rows.len() == PAGE).map(|(key, _)| key.clone()))
+    Ok(scanned.behind)
 }
 
 async fn look_at_document(
@@ -173,8 +175,12 @@ async fn expected(
     index: &Index,
     id: Uuid,
 ) -> Result<Vec<Key>, Ended> {
-    let value = transaction.get(&keyspace::document(collection.name(), id)).await?;
-    let document = value.and_then(|value| stored::decode(id, value));
+    // Entries are small, whatever they lead to.
+    let document = transaction
+        .look_up(&[keyspace::document(collection.name(), id)])
+        .await?;
+    let document = document.into_iter().flatten().next();
+    let document = document.and_then(|value| stored::decode(id, value));
     let parsed = document.and_then(|document| Some((serde_json::from_slice(&document.body).ok()?, document)));
     Ok(parsed
         .and_then(|(body, document)| index::entries(collection, index, &document, &body).ok())

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::definition::{Definition, IndexDefinition, IndexState, MayHold};
 use super::{Catalogue, CatalogueError, CatalogueState, Collection, Index};
 use crate::capabilities::documents::{index, stored};
-use crate::storage::engine::{Direction, Key};
+use crate::storage::engine::{Direction, Key, PAGE_BYTES};
 use crate::storage::keyspace;
-use crate::storage::transaction::{Ended, Transaction};
+use crate::storage::transaction::{Ended, Scanned, Transaction};
 
 /// Documents of one commit of the builder; fewer after a conflict.
 const PAGE: usize = 100;
@@ -112,7 +112,8 @@ async fn page(
     size: usize,
 ) -> Result<Step, Ended> {
     let range = keyspace::documents(collection.name());
-    let rows = transaction.scan(&range, behind, size, Direction::Forward).await?;
+    let scanned = transaction.scan_within(&range, behind, (size, PAGE_BYTES), Direction::Forward);
+    let Scanned { rows, behind } = scanned.await?;
     let (mut held, mut in_the_way) = (vec![MayHold::default(); index.parts.len()], Vec::new());
     for (key, value) in &rows {
         let Some((_, id)) = keyspace::parse_document(key) else {
@@ -134,13 +135,10 @@ async fn page(
         in_the_way.truncate(MAX_NAMED);
         return Ok(Step::InTheWay(in_the_way));
     }
-    match rows.last() {
-        Some((last, _)) if rows.len() == size => Ok(Step::More {
-            behind: last.clone(),
-            held,
-        }),
-        _ => Ok(Step::Done { held }),
-    }
+    Ok(match behind {
+        Some(behind) => Step::More { behind, held },
+        None => Step::Done { held },
+    })
 }
 
 /// Puts the entries of a document; both documents' ids where a unique one is taken.

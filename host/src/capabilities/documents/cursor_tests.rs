@@ -226,3 +226,35 @@ async fn a_page_of_large_bodies_ends_early_and_goes_on() {
         assert_eq!((pages, ids.len()), (7, 25));
     }
 }
+
+#[tokio::test]
+async fn an_index_that_leads_to_too_much_is_no_reason_to_refuse_what_another_way_finds() {
+    let host = store().await;
+    for _ in 0..=super::MAX_EXAMINED_BYTES / 1_000_000 {
+        host.insert(json!({"n": 9, "text": "x".repeat(1_000_000)})).await;
+    }
+    let selection = Selection {
+        filters: vec![Clause {
+            field: "n".to_owned(),
+            operator: Operator::Eq,
+            value: json!(9),
+        }],
+        limit: 1,
+        ..Selection::default()
+    };
+    let page = query(&host, Caller::Anonymous, &selection).await.unwrap();
+    assert_eq!((page.items.len(), page.next.is_some()), (1, true));
+    // Sorted by what no index has, all of it would have to be read.
+    let sorted = Selection {
+        sort: vec![Order {
+            field: "text".to_owned(),
+            descending: false,
+        }],
+        ..selection
+    };
+    let refused = query(&host, Caller::Anonymous, &sorted).await;
+    assert!(
+        matches!(refused, Err(Error::IndexRequired { .. } | Error::TooManyRows(_))),
+        "{refused:?}"
+    );
+}

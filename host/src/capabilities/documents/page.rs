@@ -10,6 +10,8 @@ use crate::capabilities::model::Document;
 pub const MAX_EXAMINED: usize = 10_000;
 /// The most that the bodies examined may take; the bodies of a page that an index leads straight to don't count.
 pub const MAX_EXAMINED_BYTES: usize = 64 << 20;
+/// The fewest and the most rows that are examined at a time where it is not known how many are needed.
+const EXAMINED_AT_A_TIME: (usize, usize) = (32, 256);
 /// A page ends early once its bodies take this much.
 pub const MAX_PAGE_BYTES: usize = 2 << 20;
 
@@ -71,6 +73,10 @@ pub struct Matching {
 impl Matching {
     /// Forgets all but the first ones, as many as a page takes.
     pub fn keep_first(&mut self, wanted: usize) {
+        if wanted == 0 {
+            // They are only counted.
+            return self.first.clear();
+        }
         self.first.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
         let mut bytes = 0;
         let fits = self.first.iter().take_while(|(_, document)| {
@@ -84,18 +90,46 @@ impl Matching {
 }
 
 /// What a query has examined.
-#[derive(Default)]
 pub struct Effort {
     rows: usize,
     bytes: usize,
+    at_a_time: usize,
 }
 
 impl Effort {
+    /// None yet, of a query that wants so many documents.
+    pub fn towards(wanted: usize) -> Self {
+        let (fewest, most) = EXAMINED_AT_A_TIME;
+        Self {
+            rows: 0,
+            bytes: 0,
+            at_a_time: wanted.clamp(fewest, most),
+        }
+    }
+
+    /// How many rows to examine next: more from one time to the next, unless they lead to what is large.
+    pub fn at_a_time(&self) -> usize {
+        self.at_a_time
+    }
+
+    /// Lets other calls run once there is something to pause from.
+    pub async fn pause(&self) {
+        if self.rows > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Counts rows, and the documents that they led to.
     pub fn spend(&mut self, examined: &Examined) {
         self.rows += examined.rows;
         let bodies = examined.documents.iter().map(|document| document.body.len());
         self.bytes += bodies.sum::<usize>();
+        let is_cut_short = examined.behind.is_some() && examined.rows < self.at_a_time;
+        let (fewest, most) = EXAMINED_AT_A_TIME;
+        self.at_a_time = match is_cut_short {
+            true => examined.rows.max(fewest),
+            false => (2 * self.at_a_time).min(most),
+        };
     }
 
     /// How many rows there may still be, if a way is followed row by row; at least one.

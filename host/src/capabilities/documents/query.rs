@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::filter::{Question, refuse_write_only};
 use super::page::{Effort, Found, Items, MAX_PAGE_BYTES, Matching};
 use super::plan::{self, Path, Source};
-use super::rows::EXAMINED_AT_A_TIME;
+use super::rows::{Examined, LOADED_AT_A_TIME};
 use super::{Documents, Error};
 use crate::capabilities::model::{Document, Page, Selection};
 use crate::policy::Caller;
@@ -133,16 +133,17 @@ impl Documents<'_> {
         let leads_on = !exact && path.serves_all(question);
         let wanted = question.limit + 1;
         let mut behind = after.and_then(|position| self.key_at(path, direction, position));
-        let (mut items, mut effort) = (Items::default(), Effort::default());
+        let (mut items, mut effort) = (Items::default(), Effort::towards(wanted));
         let [range] = path.ranges() else { return Ok(None) };
         while items.open(wanted) {
-            let mut most = EXAMINED_AT_A_TIME;
+            let mut most = effort.at_a_time();
             if exact {
                 most = most.min(wanted - items.documents.len());
             }
             if leads_on {
                 most = most.min(effort.left());
             }
+            effort.pause().await;
             let examined = self.examine(path, (range, direction), behind.as_ref(), most).await?;
             effort.spend(&examined);
             behind = examined.behind;
@@ -212,13 +213,24 @@ impl Documents<'_> {
         wanted: usize,
     ) -> Result<Option<Matching>, Error> {
         let mut matching = Matching::default();
-        let (points, mut effort) = (self.points(path).await?, Effort::default());
-        self.sift(&mut matching, points, path, question, after)?;
+        let mut effort = Effort::towards(wanted);
+        for ids in self.points(path).await?.chunks(LOADED_AT_A_TIME) {
+            effort.pause().await;
+            let examined = Examined {
+                documents: self.load(ids).await?,
+                rows: ids.len(),
+                behind: None,
+            };
+            effort.spend(&examined);
+            self.sift(&mut matching, examined.documents, path, question, after)?;
+            matching.keep_first(wanted);
+        }
         for range in path.ranges() {
             let mut behind = None;
             loop {
-                let part = (range, Direction::Forward);
-                let examined = self.examine(path, part, behind.as_ref(), EXAMINED_AT_A_TIME).await?;
+                effort.pause().await;
+                let (part, most) = ((range, Direction::Forward), effort.at_a_time());
+                let examined = self.examine(path, part, behind.as_ref(), most).await?;
                 effort.spend(&examined);
                 behind = examined.behind;
                 if effort.is_too_much() {

@@ -8,16 +8,12 @@ use super::plan::{Path, Source};
 use super::{Documents, Error, index, stored};
 use crate::capabilities::catalogue::Index;
 use crate::capabilities::model::Document;
-use crate::storage::engine::{Direction, Key, Range};
+use crate::storage::engine::{Direction, Key, PAGE_BYTES, Range};
 use crate::storage::keyspace;
 use crate::storage::transaction::Scanned;
 
-/// Rows that are read at a time where it is not known how many are needed.
-pub(super) const EXAMINED_AT_A_TIME: usize = 256;
-/// About what the bodies that are read at a time may take.
-const BYTES_AT_A_TIME: usize = 2 << 20;
 /// Documents that are loaded at a time, where rows lead to them.
-const LOADED_AT_A_TIME: usize = 8;
+pub(super) const LOADED_AT_A_TIME: usize = 8;
 
 /// Some rows of a way.
 pub(super) struct Examined {
@@ -25,7 +21,7 @@ pub(super) struct Examined {
     pub(super) documents: Vec<Document>,
     /// How many rows there were.
     pub(super) rows: usize,
-    /// Behind which row it goes on; none at the end.
+    /// Behind which row there may be others; none at the end.
     pub(super) behind: Option<Key>,
 }
 
@@ -38,11 +34,7 @@ impl Documents<'_> {
         behind: Option<&Key>,
         most: usize,
     ) -> Result<Examined, Error> {
-        if behind.is_some() {
-            // Other calls want to run in between.
-            tokio::task::yield_now().await;
-        }
-        let bounds = (most, BYTES_AT_A_TIME);
+        let bounds = (most, PAGE_BYTES);
         let scanned = self.transaction.scan_within(range, behind, bounds, direction).await?;
         match &path.source {
             Source::Index { index, .. } => self.examine_entries(index, scanned).await,
@@ -75,7 +67,7 @@ impl Documents<'_> {
             bytes += loaded.iter().map(|document| document.body.len()).sum::<usize>();
             documents.extend(loaded);
             examined += part.len();
-            if bytes >= BYTES_AT_A_TIME && examined < rows.len() {
+            if bytes >= PAGE_BYTES && examined < rows.len() {
                 return Ok(Examined {
                     documents,
                     rows: examined,
@@ -90,8 +82,8 @@ impl Documents<'_> {
         })
     }
 
-    /// The documents that a way names one by one.
-    pub(super) async fn points(&mut self, path: &Path<'_>) -> Result<Vec<Document>, Error> {
+    /// The ids of the documents that a way names one by one.
+    pub(super) async fn points(&mut self, path: &Path<'_>) -> Result<Vec<Uuid>, Error> {
         let ids: Vec<Uuid> = match &path.source {
             Source::Unique(keys) => {
                 let held = self.transaction.get_many(keys).await?;
@@ -105,8 +97,7 @@ impl Documents<'_> {
         };
         // A client may name one twice.
         let mut seen = BTreeSet::new();
-        let ids: Vec<Uuid> = ids.into_iter().filter(|id| seen.insert(*id)).collect();
-        self.load(&ids).await
+        Ok(ids.into_iter().filter(|id| seen.insert(*id)).collect())
     }
 
     /// The key of a position on a way that has the order asked for.
@@ -128,10 +119,10 @@ impl Documents<'_> {
     }
 
     /// The documents with these ids, in their order.
-    async fn load(&mut self, ids: &[Uuid]) -> Result<Vec<Document>, Error> {
+    pub(super) async fn load(&mut self, ids: &[Uuid]) -> Result<Vec<Document>, Error> {
         let name = self.collection.name();
         let keys: Vec<Key> = ids.iter().map(|id| keyspace::document(name, *id)).collect();
-        let values = self.transaction.get_many(&keys).await?;
+        let values = self.transaction.look_up(&keys).await?;
         // An id that a client asks for may be of no document.
         let found = ids.iter().zip(values).filter_map(|(id, value)| Some((*id, value?)));
         found

@@ -38,7 +38,10 @@ pub(super) struct Policy {
 #[derive(Subcommand)]
 enum Command {
     /// Name the rule that decides, be it an access word or a policy
-    #[command(after_help = EXAMPLES)]
+    #[command(
+        after_help = EXAMPLES,
+        override_usage = "portcullis policy explain [OPTIONS] --principal <WHO>... --action <ACTION> --resource <NAME[/ID]>"
+    )]
     Explain {
         #[command(flatten)]
         asked: Asked,
@@ -47,7 +50,11 @@ enum Command {
     ///
     /// One decision: exit code 0 where it is allowed, 1 where it is denied. A file: exit code 0 where every case is as it
     /// expects, 1 where one is not.
-    #[command(after_help = CASES)]
+    #[command(
+        after_help = CASES,
+        override_usage = "portcullis policy test [OPTIONS] <FILE>\n       \
+            portcullis policy test [OPTIONS] --principal <WHO>... --action <ACTION> --resource <NAME[/ID]>"
+    )]
     Test {
         /// The file of cases
         #[arg(value_name = "FILE", conflicts_with_all = ["principal", "action", "resource"])]

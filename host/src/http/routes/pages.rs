@@ -206,7 +206,7 @@ pub(in crate::http) async fn set_up(
     }
 }
 
-/// Why nobody is made an administrator. Whoever sees it can start the host, so it is told what else makes one.
+/// Why nobody is made an administrator, and what else makes one, which only an operator can do.
 fn not_set_up(error: Error) -> Result<Response<Body>, Problem> {
     match error {
         Error::LinkSpent => failed(

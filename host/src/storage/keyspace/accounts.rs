@@ -77,7 +77,7 @@ pub fn link(digest: &[u8; 32]) -> Key {
     key(ACCOUNT, &[b"l", digest])
 }
 
-/// When an address, which can't be read in this, was last sent mails of a kind that somebody not signed in has asked for.
+/// When an address was last sent mails of a kind that somebody not signed in has asked for. Kept under a hash of the address.
 pub fn mailed(kind: &str, address: Uuid) -> Key {
     key(ACCOUNT, &[b"m", kind.as_bytes(), b"\0", address.as_bytes()])
 }

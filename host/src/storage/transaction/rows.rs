@@ -14,7 +14,7 @@ use crate::storage::keyspace;
 pub struct Scanned {
     /// The rows, in the direction of the scan.
     pub rows: Vec<(Key, Bytes)>,
-    /// Behind which key it goes on; none where the range is exhausted.
+    /// Behind which key there may be others; none where the range is exhausted.
     pub behind: Option<Key>,
 }
 
@@ -72,9 +72,7 @@ impl Transaction {
 
     async fn rows(&mut self, mut scan: Scan) -> Result<Scanned, Ended> {
         self.check()?;
-        if !self.assumed.is_empty() {
-            self.confirm().await?;
-        }
+        self.confirm().await?;
         scan.limit = scan.limit.min(MAX_SCAN_ROWS);
         let (limit, direction) = (scan.limit, scan.direction);
         if limit == 0 {
@@ -150,12 +148,13 @@ impl Transaction {
         }
     }
 
-    /// Records a range as read; the pages of one scan become one range.
+    /// Records a range as read; the pages of one scan, which may overlap, become one range.
     fn record_range(&mut self, range: Range) -> Result<(), Ended> {
         match self.reads.ranges.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            Some(last) if last.start == range.end => last.start = range.start,
-            Some(last) if *last == range => {}
+            Some(last) if last.start <= range.end && range.start <= last.end => {
+                last.start = range.start.min(last.start.clone());
+                last.end = range.end.max(last.end.clone());
+            }
             _ => {
                 self.hold(range.start.len() + range.end.len())?;
                 self.reads.ranges.push(range);

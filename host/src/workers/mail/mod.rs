@@ -4,12 +4,14 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
+use std::error::Error as _;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use async_trait::async_trait;
 use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::response::{Category, Code, Severity};
 use lettre::{AsyncFileTransport, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
@@ -48,7 +50,7 @@ impl Mailer {
     pub fn new(config: &config::Mail, directory: &Path, public_url: &str) -> Result<Self, BadMail> {
         let from: Mailbox = config.from.parse().map_err(|error| BadMail(format!("from: {error}")))?;
         let transport = match &config.server {
-            Some(server) => Transport::Smtp(smtp(config, server)?),
+            Some(server) => Transport::Smtp(connect(config, server)?),
             None => {
                 fs::create_dir_all(directory).map_err(|error| BadMail(format!("{}: {error}", directory.display())))?;
                 Transport::Files(AsyncFileTransport::new(directory))
@@ -93,10 +95,7 @@ impl Target for Mailer {
         match &self.transport {
             Transport::Smtp(transport) => match transport.send(message).await {
                 Ok(_) => Ok(()),
-                Err(error) => Err(Failed {
-                    is_final: error.status().is_some_and(is_final) && takes_mail(transport).await,
-                    reason: error.to_string(),
-                }),
+                Err(error) => Err(refused(transport, &error).await),
             },
             Transport::Files(transport) => transport.send(message).await.map(drop).map_err(|error| Failed {
                 is_final: false,
@@ -106,10 +105,30 @@ impl Target for Mailer {
     }
 }
 
+/// What came of a mail that a server does not take. It is refused for good where the mail is, and not the host that brings it.
+async fn refused(transport: &AsyncSmtpTransport<Tokio1Executor>, error: &smtp::Error) -> Failed {
+    let answer = error.source().map(ToString::to_string).unwrap_or_default();
+    let is_for_good = error.status().is_some_and(is_permanent) && !is_about_the_host(&answer);
+    let is_final = is_for_good && takes_mail(transport).await;
+    let reason = match is_for_good && !is_final {
+        true => format!("{error} (and the server takes no mail at all from here)"),
+        false => error.to_string(),
+    };
+    Failed { reason, is_final }
+}
+
 /// Whether what a server answers will be the same tomorrow. It says 53x where it does not take the host for whom it wants to be,
 /// such as 535 for a password that was changed (RFC 4954, 6): that is between the two, and no mail is lost by it.
-fn is_final(code: Code) -> bool {
+fn is_permanent(code: Code) -> bool {
     code.severity == Severity::PermanentNegativeCompletion && code.category != Category::Unspecified3
+}
+
+/// Whether a server says that it is the host, or in whose name it writes, and not the mail that it does not like (RFC 3463: 5.7.x is
+/// about its policy, 5.1.7 and 5.1.8 are about the sender). Many say so only when they are told for whom a mail is.
+fn is_about_the_host(answer: &str) -> bool {
+    ["5.7.", "5.1.7", "5.1.8"]
+        .iter()
+        .any(|status| answer.starts_with(status))
 }
 
 /// Whether a server takes any mail from the host. One that turns it away at its greeting, for one, does so with the same answers as
@@ -118,7 +137,7 @@ async fn takes_mail(transport: &AsyncSmtpTransport<Tokio1Executor>) -> bool {
     transport.test_connection().await.unwrap_or(false)
 }
 
-fn smtp(config: &config::Mail, server: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, BadMail> {
+fn connect(config: &config::Mail, server: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, BadMail> {
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&encrypted(server))
         .map_err(|error| BadMail(format!("server: {error}")))?;
     if let (Some(username), Some(file)) = (&config.username, &config.password_file) {

@@ -78,17 +78,20 @@ fn an_operators_templates_take_the_place_of_the_hosts_and_are_tried_at_the_start
 #[test]
 fn a_mail_is_given_up_for_what_is_wrong_with_it_and_not_for_what_is_wrong_with_the_host() {
     for (answer, given_up) in [
-        ("550", true),
-        ("552", true),
-        ("554", true),
-        ("501", true),
-        ("535", false),
-        ("530", false),
-        ("421", false),
-        ("451", false),
+        ("550 5.1.1 no such user", true),
+        ("552 too much", true),
+        ("554 no", true),
+        ("501 5.1.3 bad address", true),
+        ("535 5.7.8 who?", false),
+        ("530 no", false),
+        ("421 later", false),
+        ("451 later", false),
+        ("554 5.7.1 the client is listed", false),
+        ("550 5.1.8 bad sender", false),
     ] {
-        let answer: Response = format!("{answer} no\r\n").parse().unwrap();
-        assert_eq!(is_final(answer.code()), given_up, "{answer:?}");
+        let response: Response = format!("{answer}\r\n").parse().unwrap();
+        let is_for_good = is_permanent(response.code()) && !is_about_the_host(&response.message().collect::<String>());
+        assert_eq!(is_for_good, given_up, "{answer}");
     }
 }
 
