@@ -73,4 +73,24 @@ async fn whoever_has_a_passkey_fills_the_activity_no_faster_than_others() {
     assert_eq!(passed, 8, "nine with the one above");
     let events = fixture.accounts.activity(identity.account.id, None, 200).await.unwrap();
     assert!(events.len() < 100, "{}", events.len());
+    let held_back = |event: &&Event| event.act == Act::HeldBack && event.method == Some(Method::Passkey);
+    assert!(events.iter().any(|event| held_back(&event)));
+}
+
+#[tokio::test]
+async fn a_passkey_that_was_copied_is_told_of_no_more_often_than_a_right_one() {
+    let mut owner = Owner::with(|config| config.attempts.per_account = 3).await;
+    let fixture = &owner.fixture;
+    owner.device.counter = 41;
+    fixture.log_in_with(&mut owner.device).await.unwrap();
+    let mut refused = Vec::new();
+    for _ in 0..50 {
+        owner.device.counter = 7;
+        refused.push(fixture.log_in_with(&mut owner.device).await.err().unwrap());
+    }
+    assert_eq!(refused[0], Error::BadPasskey);
+    let account = owner.identity.account.id;
+    let events = fixture.accounts.activity(account, None, 200).await.unwrap();
+    let told = events.iter().filter(|event| event.act == Act::PasskeyCopied).count();
+    assert_eq!(told, 8, "nine with the one that was right");
 }
