@@ -118,6 +118,13 @@ fn decisions(criterion: &mut Criterion) {
             assert!(black_box(of_request.scope().covers(facts)), "it is published");
         });
     };
+    // All that a request for one document takes.
+    let request = || {
+        let permit = authorize(&caller, Action::Read, &name, &cedar).expect("an account may read some");
+        facts(&body, &|facts| {
+            assert!(black_box(permit.scope().covers(facts)), "it is published");
+        });
+    };
     let beforehand = || {
         let permit = black_box(authorize(&caller, Action::Update, &name, &cedar)).expect("an editor may update");
         assert!(matches!(permit.scope(), Scope::All), "it is decided beforehand");
@@ -127,12 +134,20 @@ fn decisions(criterion: &mut Criterion) {
     group.bench_function("native", |bencher| bencher.iter(natively));
     group.bench_function("in Cedar, about a document", |bencher| bencher.iter(about_document));
     group.bench_function("in Cedar, principal made anew", |bencher| bencher.iter(beforehand));
+    group.bench_function("in Cedar, principal made anew, about a document", |bencher| {
+        bencher.iter(request);
+    });
     group.finish();
     within("a native decision", measured(natively), NATIVE);
     within("a decision in Cedar about a document", measured(about_document), CEDAR);
     within(
         "a decision in Cedar with the principal made anew",
         measured(beforehand),
+        CEDAR,
+    );
+    within(
+        "a decision in Cedar about a document with the principal made anew",
+        measured(request),
         CEDAR,
     );
 }

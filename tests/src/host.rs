@@ -216,6 +216,13 @@ impl Host {
         }
     }
 
+    /// The same without an environment variable that it was started with.
+    #[track_caller]
+    pub fn restart_without(&mut self, variable: &str) {
+        self.setup.environment.retain(|(name, _)| name != variable);
+        self.restart();
+    }
+
     /// `portcullis import RESOURCE FILE --rename PAIRS` into this host.
     pub fn import(&self, resource: &str, file: &Path, pairs: &str) -> Output {
         self.to_admin(&["import", resource, &file.to_string_lossy(), "--rename", pairs])
@@ -272,6 +279,7 @@ impl Process {
             .arg(setup.plugins())
             .args(&setup.flags)
             // What is set around the tests says nothing about the host under test.
+            .env_remove("PORTCULLIS_SEED_KEYS")
             .env_remove("PORTCULLIS_LOG")
             .env_remove("PORTCULLIS_TOKEN")
             .envs(setup.environment.iter().cloned())

@@ -37,12 +37,24 @@ impl Mail {
         })
     }
 
+    /// The link in it. Fails the test unless both parts have it: people are shown only one of them.
+    #[track_caller]
+    pub fn link(&self) -> &str {
+        let found = self.text.split_whitespace().find(|word| word.contains("?token="));
+        let link = found.unwrap_or_else(|| panic!("no link is in the text of {self:?}"));
+        let html = self.html.replace("&#x2f;", "/");
+        assert!(
+            html.contains(&format!("href=\"{link}\"")),
+            "the link is not in the HTML of {self:?}"
+        );
+        link
+    }
+
     /// The token of the link in it.
     #[track_caller]
     pub fn token(&self) -> String {
-        let found = self.text.split_once("?token=").map(|(_, rest)| rest);
-        let token = found.and_then(|rest| rest.split_whitespace().next());
-        token.unwrap_or_else(|| panic!("no link is in {self:?}")).to_owned()
+        let (_, token) = self.link().split_once("?token=").expect("a link has a token");
+        token.to_owned()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a host is started with.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ pub struct Setup {
     pub(crate) listen: String,
     pub(crate) admin_listen: String,
     pub(crate) flags: Vec<String>,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, OsString)>,
     pub(crate) binary: Option<PathBuf>,
 }
 
@@ -85,8 +86,8 @@ impl Setup {
 
     /// With an environment variable.
     #[must_use]
-    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+    pub fn with_variable(mut self, name: &str, value: &(impl AsRef<OsStr> + ?Sized)) -> Self {
+        self.environment.push((name.to_owned(), value.as_ref().to_owned()));
         self
     }
 

@@ -1,5 +1,7 @@
 //! Accounts over HTTP: what somebody does with their own, and what an operator does with all of them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use portcullis_tests::{ANOTHER_PASSWORD, CHEAP_HASHING, Client, Host, PASSWORD};
 use serde_json::{Value, json};
 
@@ -88,6 +90,68 @@ fn sessions_are_listed_and_ended_by_their_owner_alone() {
     again.get("/auth/me").expect_problem(401, "unauthenticated");
     assert_eq!(sessions(&phone).len(), 1);
     assert_eq!(sessions(&eve).len(), 1);
+}
+
+#[test]
+fn the_owner_sees_when_and_from_where_each_attempt_to_log_in_came() {
+    // Only a proxy that is trusted says for whom it asks.
+    for (server, address) in [
+        ("", "127.0.0.1"),
+        ("[server]\ntrusted_proxies = [\"127.0.0.1\"]\n", "203.0.113.7"),
+    ] {
+        let host = Host::init().with_config(&format!("{CHEAP_HASHING}{server}")).start();
+        host.account("ada@example.org", &[]);
+        let login = |agent: &str, password: &str| {
+            let request = host.api().request("POST", "/auth/login").header("user-agent", agent);
+            let credentials = json!({ "email": "ada@example.org", "password": password });
+            let request = request.header("x-forwarded-for", "203.0.113.7");
+            request.json(&credentials).send()
+        };
+        let before_ms = now_ms();
+        login("Thief/1", ANOTHER_PASSWORD).expect(401);
+        let ada = host.with_token_of(&login("Browser/1", PASSWORD).expect(200));
+        let after_ms = now_ms();
+        let events = ada.get("/auth/activity").expect(200).json()["items"].take();
+        let events = events.as_array().expect("a list has items");
+        assert_eq!(events.len(), 2, "{events:?}");
+        for (event, (agent, success)) in events.iter().zip([("Browser/1", true), ("Thief/1", false)]) {
+            for (field, told) in [
+                ("act", json!("login")),
+                ("method", json!("password")),
+                ("success", json!(success)),
+                ("address", json!(address)),
+                ("user_agent", json!(agent)),
+            ] {
+                assert_eq!(event[field], told, "{field} of {event}");
+            }
+            let at_ms = since_epoch_ms(event["at"].as_str().expect("a time"));
+            assert!((before_ms..=after_ms).contains(&at_ms), "{event}");
+        }
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.expect("it is after 1970").as_millis();
+    u64::try_from(ms).expect("it is before the year 584,000,000")
+}
+
+/// A time as the host tells it: `2026-11-23T09:48:56.123Z`.
+fn since_epoch_ms(time: &str) -> u64 {
+    let digit = |character: char| if character.is_ascii_digit() { '0' } else { character };
+    let shape: String = time.chars().map(digit).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{time} is no such time");
+    let numbers = time.split(|character: char| !character.is_ascii_digit());
+    let numbers: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
+    let [year, month, day, hour, minute, second, ms]: [u64; 7] = numbers.try_into().expect("a time has seven numbers");
+    // Years begin in March here, so that a leap day is the last of its year.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + ms
 }
 
 #[test]
@@ -254,6 +318,36 @@ fn the_operator_makes_and_changes_accounts_of_a_host_that_runs_and_of_one_that_i
     host.login("ada@example.org", PASSWORD).expect(200);
     let eve = host.login("eve@example.org", ANOTHER_PASSWORD).expect(200).json();
     assert_eq!(eve["account"]["roles"], json!(["admin", "editor"]));
+}
+
+#[test]
+fn what_an_operator_ends_while_the_host_is_stopped_stays_ended() {
+    let mut host = host();
+    let [ada, eve, bob] = ["ada@example.org", "eve@example.org", "bob@example.org"];
+    // A session, and a token for programs.
+    let [of_ada, of_eve, of_bob] = [ada, eve, bob].map(|email| {
+        host.account(email, &[]);
+        let session = host.session(email);
+        let asked = json!({ "name": "a program", "scopes": ["read"] });
+        let made = host.api().with_token(&session).post("/auth/tokens", &asked);
+        let program = made.expect(201).json()["token"].as_str().expect("a token").to_owned();
+        [session, program]
+    });
+    host.terminate();
+    for arguments in [["lock", ada], ["end-sessions", eve]] {
+        let (done, said) = command(&host, &arguments, "");
+        assert!(done, "{arguments:?}: {said}");
+    }
+    host.restart();
+    let status = |token: &String| host.api().with_token(token).get("/api/witness").status;
+    assert_eq!(of_ada.each_ref().map(status), [401, 401]);
+    assert_eq!(of_eve.each_ref().map(status), [401, 401]);
+    assert_eq!(of_bob.each_ref().map(status), [200, 200]);
+    // It was more than a lock, which an operator undoes.
+    let undo = host.to_admin(&["account", "lock", ada, "--undo"]);
+    assert!(undo.status.success(), "{undo:?}");
+    assert_eq!(of_ada.each_ref().map(status), [401, 401]);
+    host.session(ada);
 }
 
 #[test]

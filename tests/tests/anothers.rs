@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 const ADA: &str = "ada@example.org";
 const EVE: &str = "eve@example.org";
+/// Has no account yet.
+const BOB: &str = "bob@example.org";
 /// Everybody sees a document, and only its owner changes it.
 const SHOWN: &str = r#"{ list = "anyone", read = "anyone", create = "member", update = "owner", delete = "owner" }"#;
 /// Only its owner sees a document.
@@ -13,7 +15,8 @@ const HIDDEN: &str = r#"{ list = "owner", read = "owner", create = "member", upd
 /// A host whose documents may have any fields, with Ada and Eve.
 fn host(access: &str) -> (Host, Client, Client) {
     let plugin = Plugin::named("hooked").allowing(access);
-    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}");
+    // Without a public URL there would be no passkeys.
+    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}[server]\npublic_url = \"https://shop.example.org\"\n");
     let host = Host::init().with_plugin(&plugin).with_config(&config).start();
     for email in [ADA, EVE] {
         host.account(email, &[]);
@@ -37,25 +40,46 @@ fn batch(client: &Client, operation: &Value) -> Answer {
     client.post("/api/batch", &json!({ "operations": [operation] }))
 }
 
-#[test]
-fn no_form_of_an_account_takes_a_member_that_is_not_its_own() {
-    let (host, _, eve) = host(SHOWN);
-    let hostile = [
+/// What the host alone decides of an account, and Ada's id, which is nobody else's.
+fn hostile(host: &Host) -> Vec<(&'static str, Value)> {
+    let ada = id_of(&host.member(ADA));
+    vec![
         ("roles", json!(["admin"])),
         ("id", json!("0198c0de-0000-7000-8000-000000000001")),
-        ("owner", id_of(&host.member(ADA))),
-        ("account", id_of(&host.member(ADA))),
+        ("owner", ada.clone()),
+        ("account", ada),
         ("verified", json!(true)),
         ("locked", json!(false)),
         ("created_at", json!("2000-01-01T00:00:00Z")),
-    ];
+    ]
+}
+
+/// Sends a form with each of these members beside its own, which is refused, and then as it is: it is the one member that was
+/// refused.
+#[track_caller]
+fn takes_no_more(form: &Value, status: u16, more: &[(&str, Value)], send: impl Fn(&Value) -> Answer) -> Answer {
+    for (name, value) in more {
+        let answer = send(&with(form, name, value));
+        assert_eq!(answer.status, 422, "{} takes {name}: {}", answer.asked, answer.text());
+    }
+    send(form).expect(status)
+}
+
+#[test]
+fn no_form_of_an_account_takes_a_member_that_is_not_its_own() {
+    let (host, _, eve) = host(SHOWN);
+    let hostile = hostile(&host);
+    // What no browser has made or signed is read all the same, before it is looked for what it answers.
+    let made = json!({ "attestationObject": "AA", "clientDataJSON": "AA" });
+    let signed = json!({ "authenticatorData": "AA", "clientDataJSON": "AA", "signature": "AA" });
+    let passkey = |response: Value| json!({ "type": "public-key", "id": "AA", "rawId": "AA", "response": response });
     // A session has another token behind a proof, and is ended by a new password: so the one comes before the other.
     let (anybody, proving) = (host.api(), host.member(EVE));
     let forms = [
         (
             anybody,
             "/auth/register",
-            json!({ "email": "bob@example.org", "password": PASSWORD }),
+            json!({ "email": BOB, "password": PASSWORD }),
             201,
         ),
         (
@@ -64,21 +88,126 @@ fn no_form_of_an_account_takes_a_member_that_is_not_its_own() {
             json!({ "email": EVE, "password": PASSWORD }),
             200,
         ),
+        (anybody, "/auth/login/passkey/options", json!({}), 200),
+        (
+            anybody,
+            "/auth/login/passkey",
+            json!({ "challenge": "pck_none", "credential": passkey(signed) }),
+            410,
+        ),
         (anybody, "/auth/password/forgot", json!({ "email": EVE }), 204),
         (&proving, "/auth/reauthenticate", json!({ "password": PASSWORD }), 200),
         (&eve, "/auth/tokens", json!({ "name": "a", "scopes": ["read"] }), 201),
+        (&eve, "/auth/totp/confirm", json!({ "code": "000000" }), 409),
+        (&eve, "/auth/passkeys", json!({ "credential": passkey(made) }), 410),
+        (&eve, "/auth/identities", json!({ "provider": "nobody" }), 404),
         (&eve, "/auth/password", json!({ "new": ANOTHER_PASSWORD }), 200),
     ];
     for (client, path, form, status) in forms {
-        for (name, value) in &hostile {
-            let answer = client.post(path, &with(&form, name, value));
-            assert_eq!(answer.status, 422, "{path} takes {name}: {}", answer.text());
-        }
-        // It is the one member that was refused.
-        client.post(path, &form).expect(status);
+        takes_no_more(&form, status, &hostile, |form| client.post(path, form));
     }
     let again = host.login(EVE, ANOTHER_PASSWORD).expect(200).json();
     assert_eq!(again["account"]["roles"], json!([]));
+}
+
+#[test]
+fn no_form_of_one_with_a_link_or_a_challenge_takes_a_member_that_is_not_its_own() {
+    let (host, _, mut eve) = host(SHOWN);
+    let hostile = hostile(&host);
+    let new = json!({ "email": BOB, "password": PASSWORD });
+    host.post("/auth/register", &new).expect(201);
+    let verify = json!({ "token": host.mail_to(BOB, 1).token(), "password": PASSWORD });
+    let bob = takes_no_more(&verify, 200, &hostile, |form| host.post("/auth/email/verify", form)).json();
+    assert_eq!((&bob["email"], &bob["roles"]), (&json!(BOB), &json!([])));
+
+    host.post("/auth/password/forgot", &json!({ "email": BOB })).expect(204);
+    let reset = json!({ "token": host.mail_to(BOB, 2).token(), "new": ANOTHER_PASSWORD });
+    takes_no_more(&reset, 204, &hostile, |form| host.post("/auth/password/reset", form));
+    assert_eq!(host.login(BOB, ANOTHER_PASSWORD).expect(200).json()["account"], bob);
+
+    let (_, recovery) = host.turn_on_codes(&mut eve);
+    let verify = json!({ "challenge": host.challenge(EVE), "method": "recovery", "code": recovery[0] });
+    let login = takes_no_more(&verify, 200, &hostile, |form| host.post("/auth/login/verify", form));
+    let me = eve.get("/auth/me").expect(200).json();
+    assert_eq!((&login.json()["account"], &me["roles"]), (&me, &json!([])));
+}
+
+#[test]
+fn an_operator_says_which_roles_an_account_has_and_whether_it_is_locked_and_no_more() {
+    let (host, _, eve) = host(SHOWN);
+    let (admin, mut hostile) = (host.admin(), hostile(&host));
+    let path = format!("/admin/api/accounts/{}", id_of(&eve).as_str().expect("an id"));
+    let mut expected = admin.get(&path).expect(200).json();
+    // Where an account is made, roles are said as well, but it is never made locked.
+    hostile.retain(|(name, _)| *name != "roles");
+    let new = json!({ "email": BOB });
+    takes_no_more(&new, 201, &hostile, |form| admin.post("/admin/api/accounts", form));
+
+    hostile.retain(|(name, _)| *name != "locked");
+    let others = [
+        ("email", "eva@example.org"),
+        ("name", "Eva"),
+        ("password", ANOTHER_PASSWORD),
+    ];
+    hostile.extend(others.map(|(name, value)| (name, json!(value))));
+    let patch = json!({ "roles": ["author", "clerk"], "add_roles": ["editor"], "remove_roles": ["author", "clerk"] });
+    takes_no_more(&patch, 200, &hostile, |patch| admin.patch(&path, patch));
+    expected["roles"] = json!(["editor"]);
+    assert_eq!(admin.get(&path).expect(200).json(), expected);
+    host.login(EVE, PASSWORD).expect(200);
+}
+
+#[test]
+fn no_page_takes_a_field_that_is_not_its_own() {
+    let (host, ada, _) = host(SHOWN);
+    let id = id_of(&ada).as_str().expect("an id").to_owned();
+    // What else is sent says that it is about Ada, and more than a page says of anybody.
+    let press = |page: &str, fields: &str| {
+        let form = format!("{fields}&roles=editor&id={id}&owner={id}&account={id}&locked=true&verified=true");
+        let form = form.replace(' ', "+").replace('@', "%40");
+        let request = host.api().request("POST", page);
+        request
+            .body("application/x-www-form-urlencoded", form)
+            .send()
+            .expect(200)
+    };
+    let account_of = |email: &str| {
+        let path = format!("/admin/api/accounts?email={}", email.replace('@', "%40"));
+        host.admin().get(&path).expect(200).json()["items"][0].clone()
+    };
+    let before = account_of(ADA);
+    let new = json!({ "email": BOB, "password": PASSWORD });
+    host.post("/auth/register", &new).expect(201);
+    let token = host.mail_to(BOB, 1).token();
+    press(
+        "/account/verify",
+        &format!("token={token}&password={PASSWORD}&email={ADA}"),
+    );
+    let bob = account_of(BOB);
+    assert_eq!((&bob["roles"], &bob["locked"]), (&json!([]), &json!(false)));
+    assert_ne!(bob["id"], before["id"]);
+
+    host.post("/auth/password/forgot", &json!({ "email": BOB })).expect(204);
+    let token = host.mail_to(BOB, 2).token();
+    press(
+        "/account/reset",
+        &format!("token={token}&new={ANOTHER_PASSWORD}&email={ADA}"),
+    );
+    host.login(ADA, PASSWORD).expect(200);
+    let token = host.mail_to(BOB, 3).token();
+    let bobs = host.with_token_of(&host.login(BOB, ANOTHER_PASSWORD).expect(200));
+    press("/account/end-session", &format!("token={token}&email={ADA}"));
+    bobs.get("/auth/me").expect(401);
+    ada.get("/auth/me").expect(200);
+    assert_eq!(account_of(BOB), bob);
+
+    let link = host.setup_link();
+    let (page, token) = link.split_once('?').expect("a link has a token");
+    press(page, &format!("{token}&email=root@example.org&new={PASSWORD}"));
+    let root = account_of("root@example.org");
+    assert_eq!((&root["roles"], &root["locked"]), (&json!(["admin"]), &json!(false)));
+    assert_ne!(root["id"], before["id"]);
+    assert_eq!(account_of(ADA), before);
 }
 
 #[test]

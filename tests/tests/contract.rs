@@ -2,17 +2,20 @@
 
 mod contract {
     pub(crate) mod callers;
+    pub(crate) mod design;
     pub(crate) mod provider;
     pub(crate) mod router;
     pub(crate) mod table;
 }
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use contract::callers::{Caller, World};
+use contract::design::{DESIGN, NOT_BUILT, Route};
 use contract::router::{Paths, paths, without_comments};
 use contract::table::{Row, Surface, TABLE};
-use portcullis_tests::repository;
+use portcullis_tests::{Answer, Host, repository};
 
 #[test]
 fn each_route_answers_each_kind_of_caller_as_the_table_says() {
@@ -21,18 +24,71 @@ fn each_route_answers_each_kind_of_caller_as_the_table_says() {
     // What has to grow old first comes last.
     for caller in Caller::ALL {
         for row in TABLE {
-            let status = world.ask(row, caller);
-            if status != row.expected(caller) {
+            let answer = world.ask(row, caller);
+            let (status, expected) = (answer.status, row.expected(caller));
+            if status != expected {
                 wrong.push(format!(
-                    "{} {} as {caller:?}: {status}, and not {}",
-                    row.method,
-                    row.path,
-                    row.expected(caller)
+                    "{} {} as {caller:?}: {status}, and not {expected}",
+                    row.method, row.path
                 ));
+            }
+            // A browser would send what is good for nothing any more for as long as it has it.
+            let is_refused = row.surface == Surface::Api && status == 401;
+            if is_refused && caller == Caller::ExpiredCookie && !takes_cookie_away(&answer) {
+                wrong.push(format!("{} {} leaves a browser the cookie", row.method, row.path));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn takes_cookie_away(answer: &Answer) -> bool {
+    let set = answer.header("set-cookie");
+    set.is_some_and(|set| set.starts_with("__Host-portcullis=;") && set.contains("Max-Age=0"))
+}
+
+#[test]
+fn each_route_of_the_design_is_in_the_table_or_in_the_list_of_what_is_not_built() {
+    let (design, not_built) = (each(DESIGN), each(NOT_BUILT));
+    let built: BTreeSet<_> = TABLE
+        .iter()
+        .map(|row| (row.surface, row.method, shape(row.path)))
+        .collect();
+    let wrong: Vec<_> = design
+        .iter()
+        .filter(|route| built.contains(*route) == not_built.contains(*route))
+        .collect();
+    assert!(wrong.is_empty(), "in neither of the two, or in both: {wrong:#?}");
+    let strange: Vec<_> = not_built.difference(&design).collect();
+    assert!(strange.is_empty(), "not in the design: {strange:#?}");
+}
+
+#[test]
+fn what_is_not_built_yet_is_served_to_nobody() {
+    // The plugin and the resource are there, and what is asked of them is not.
+    let host = Host::init().with_plugins(["catalog"]).start();
+    for &(surface, method, path) in NOT_BUILT {
+        let path = path.replace("{resource}", "products").replace("{plugin}", "catalog");
+        let path = path.replace(['{', '}'], "");
+        let clients = match surface {
+            Surface::Api => [host.api().clone(), host.operator()],
+            Surface::Admin => [host.admin_as_anybody().clone(), host.admin()],
+        };
+        for client in clients {
+            let answer = client.request(method, &path).send().expect_problem(404, "not_found");
+            // No resource of that name is looked for: a plugin could have one.
+            let detail = answer.json()["detail"].clone();
+            assert_eq!(detail, "nothing is served under this path", "{method} {path}");
+        }
+    }
+}
+
+/// Routes as they are compared.
+fn each(routes: &'static [Route]) -> BTreeSet<(Surface, &'static str, String)> {
+    let routes = routes.iter();
+    routes
+        .map(|&(surface, method, path)| (surface, method, shape(path)))
+        .collect()
 }
 
 #[test]

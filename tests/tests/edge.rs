@@ -1,5 +1,7 @@
 //! The edge: what meets the network before any route is served. TLS, proxies, other origins, rates, connections.
 
+#[path = "edge/hosts.rs"]
+mod hosts;
 #[path = "edge/origins.rs"]
 mod origins;
 #[path = "edge/rates.rs"]

@@ -1,6 +1,5 @@
 //! Erasing an account: what it owned goes with it, a kill in the middle notwithstanding, and a receipt proves it.
 
-use std::io::Read as _;
 use std::thread;
 use std::time::Duration;
 
@@ -8,6 +7,13 @@ use portcullis_tests::{CHEAP_HASHING, Client, Host, PASSWORD, Plugin, UNLIMITED_
 use serde_json::{Value, json};
 
 const ADA: &str = "ada@example.org";
+/// What no host can remove, as a receipt begins to say.
+const OUTSIDE: [&str; 4] = [
+    "copies of the store",
+    "the free space of the store's file",
+    "mail that was delivered",
+    "the entries of the audit log",
+];
 
 fn host(on_erase: &str) -> Host {
     let access = r#"{ list = "anyone", read = "anyone", create = "member", update = "owner", delete = "owner" }"#;
@@ -60,11 +66,10 @@ fn an_account_takes_what_it_owned_with_it_and_leaves_a_receipt() {
         (&json!(1), &json!(1)),
         "{removed}"
     );
-    assert!(
-        receipt["receipt"]["outside"]
-            .as_array()
-            .is_some_and(|outside| outside.len() == 4)
-    );
+    let outside = receipt["receipt"]["outside"].to_string();
+    for left in OUTSIDE {
+        assert!(outside.contains(left), "{left} is not in {outside}");
+    }
     ada.get("/auth/me").expect_problem(401, "unauthenticated");
     host.login(ADA, PASSWORD).expect_problem(401, "bad_credentials");
     assert_eq!(count(&host), 3);
@@ -79,10 +84,14 @@ fn an_account_takes_what_it_owned_with_it_and_leaves_a_receipt() {
     };
     let checked = check(answer.text());
     assert!(checked.status.success(), "{checked:?}");
-    assert!(
-        String::from_utf8_lossy(&checked.stdout).contains("documents of `products`: 71"),
-        "{checked:?}"
-    );
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(said.contains("documents of `products`: 71"), "{said}");
+    for left in OUTSIDE {
+        assert!(
+            said.contains(&format!("not removed: {left}")),
+            "{left} is not in {said}"
+        );
+    }
     // What people read in the file is what was signed.
     let prettier = answer.text().replacen("\"products\":71", "\"products\":70", 1);
     let checked = check(&prettier);
@@ -223,91 +232,6 @@ fn an_erasure_that_a_kill_has_broken_off_is_finished_at_the_next_start() {
     );
     let audit = host.command(&["audit", "verify", "--to", &host.admin_url()]);
     assert!(audit.status.success(), "{audit:?}");
-}
-
-#[test]
-fn an_account_takes_its_data_with_it_as_an_archive() {
-    let host = host("delete");
-    host.account(ADA, &[]);
-    let ada = host.member(ADA);
-    products(&ada, "ada", 2);
-    let answer = ada.get("/auth/me/export").expect(200);
-    assert_eq!(answer.header("content-type"), Some("application/zip"));
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&answer.body)).expect("a ZIP archive");
-    let mut file = |name: &str| -> Value {
-        let file = archive.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-        serde_json::from_reader(file).unwrap_or_else(|error| panic!("{name}: {error}"))
-    };
-    assert_eq!(file("account.json")["email"], ADA);
-    assert_eq!(file("sessions.json")["items"].as_array().map(Vec::len), Some(1));
-    assert_eq!(file("activity.json").as_array().map(Vec::len), Some(1));
-    for name in ["tokens.json", "passkeys.json", "identities.json"] {
-        assert_eq!(file(name), json!({ "items": [] }), "{name}");
-    }
-    let skus = file("documents/products.json");
-    let mut skus: Vec<&str> = skus
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item["sku"].as_str())
-        .collect();
-    skus.sort_unstable();
-    assert_eq!(skus, ["ada0", "ada1"]);
-}
-
-#[test]
-fn an_archive_holds_nothing_of_another_account_and_nothing_that_is_hidden() {
-    let schema = json!({ "type": "object", "properties": {
-        "password": { "type": "string", "writeOnly": true },
-        "maker": { "type": "object", "properties": { "key": { "type": "string", "writeOnly": true } } }
-    } });
-    // Whatever everybody may see: what is not one's own is not taken along.
-    let access = r#"{ list = "anyone", read = "anyone", create = "member", update = "member", delete = "owner" }"#;
-    let plugin = Plugin::named("hooked").allowing(access).with_schema(&schema);
-    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}");
-    let host = Host::init().with_plugin(&plugin).with_config(&config).start();
-    let mut ids = Vec::new();
-    for name in ["ada", "eve"] {
-        let email = format!("{name}@example.org");
-        ids.push(host.account(&email, &[]));
-        let client = host.member(&email);
-        let body =
-            json!({ "title": format!("of-{name}"), "password": "hidden-1", "maker": { "key": "hidden-2", "rank": 7 } });
-        client.post("/api/hooked", &body).expect(201);
-        let token = json!({ "name": format!("token-of-{name}"), "scopes": ["read"] });
-        client.post("/auth/tokens", &token).expect(201);
-        let request = host.api().request("POST", "/auth/login").header("user-agent", &email);
-        let wrong = json!({ "email": email, "password": "not the password" });
-        request.json(&wrong).send().expect(401);
-    }
-    let answer = host.member(ADA).get("/auth/me/export").expect(200);
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&answer.body)).expect("a ZIP archive");
-    let mut all = String::new();
-    for index in 0..archive.len() {
-        let mut file = archive.by_index(index).expect("a file");
-        file.read_to_string(&mut all).expect("a file is text");
-    }
-    for own in [
-        ids[0].as_str(),
-        ADA,
-        "of-ada",
-        "token-of-ada",
-        "\"rank\":7",
-        "\"user_agent\":\"ada@example.org\"",
-    ] {
-        assert!(all.contains(own), "{own} is not in\n{all}");
-    }
-    for other in [
-        ids[1].as_str(),
-        "eve@example.org",
-        "of-eve",
-        "hidden-1",
-        "hidden-2",
-        "\"password\":",
-        "\"key\":",
-    ] {
-        assert!(!all.contains(other), "{other} is in\n{all}");
-    }
 }
 
 #[test]

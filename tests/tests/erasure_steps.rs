@@ -1,11 +1,7 @@
 //! Erasing an account over a real host, where something is left, or goes on meanwhile.
 
-use std::collections::BTreeMap;
-use std::io::Cursor;
-
-use portcullis_tests::{CHEAP_HASHING, Client, Host, Plugin, UNLIMITED_ATTEMPTS};
+use portcullis_tests::{CHEAP_HASHING, Host, Plugin, UNLIMITED_ATTEMPTS};
 use serde_json::{Value, json};
-use zip::ZipArchive;
 
 const ADA: &str = "ada@example.org";
 const EVE: &str = "eve@example.org";
@@ -72,57 +68,6 @@ fn an_account_that_nobody_names_is_erased_by_its_id_without_a_trace() {
     let nobody = "0198c0de-0000-7000-8000-000000000001";
     let erased = host.to_admin(&["account", "erase", nobody, "--verify", "--yes"]);
     assert_eq!(erased.status.code(), Some(1), "{erased:?}");
-}
-
-#[test]
-fn an_archive_has_what_is_remembered_of_a_login_and_the_mails_that_wait_but_not_their_links() {
-    // Nobody listens on port 1 of the loopback, so that mails wait.
-    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}[mail]\nserver = \"smtp://127.0.0.1:1\"\n");
-    let host = Host::init().with_config(&config).start();
-    host.account(ADA, &[]);
-    host.account(EVE, &[]);
-    host.login(ADA, "something else").expect_problem(401, "bad_credentials");
-    let mut ada = host.member(ADA);
-    for email in [ADA, EVE] {
-        host.post("/auth/password/forgot", &json!({ "email": email }))
-            .expect(204);
-    }
-    let files = |client: &Client| -> BTreeMap<String, Value> {
-        let answer = client.get("/auth/me/export").expect(200);
-        let mut archive = ZipArchive::new(Cursor::new(&answer.body)).expect("a ZIP archive");
-        let names = ["known.json", "factors.json", "mails.json"];
-        let file = |name: &str| {
-            let file = archive.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let value = serde_json::from_reader(file).unwrap_or_else(|error| panic!("{name}: {error}"));
-            (name.to_owned(), value)
-        };
-        names.map(file).into_iter().collect()
-    };
-    let before = files(&ada);
-    let known = before["known.json"]["items"].as_array().cloned().unwrap_or_default();
-    assert_eq!(known.len(), 1, "{before:?}");
-    assert!(
-        known[0]["network"]
-            .as_str()
-            .is_some_and(|network| network.starts_with("127.0.0.")),
-        "{known:?}"
-    );
-    assert_eq!(before["factors.json"], json!({ "totp": false, "recovery_codes": 0 }));
-    let mails = before["mails.json"]["items"].as_array().cloned().unwrap_or_default();
-    let told = |mail: &Value| (mail["to"].clone(), mail["about"].clone(), mail["state"].clone());
-    let told: Vec<_> = mails.iter().map(told).collect();
-    assert_eq!(told, [(json!(ADA), json!("reset"), json!("waiting"))]);
-    // With the link, whoever has a session would have the password.
-    assert!(!format!("{before:?}").contains("token="), "{before:?}");
-
-    host.turn_on_codes(&mut ada);
-    let after = files(&ada);
-    assert_eq!(after["factors.json"], json!({ "totp": true, "recovery_codes": 10 }));
-    assert_eq!(
-        after["mails.json"]["items"].as_array().map(Vec::len),
-        Some(2),
-        "{after:?}"
-    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Fields that clients may not see (`writeOnly`) and fields that they may not set (`readOnly`): on every route, whoever serves
 //! the resource.
 
+use std::fs;
+
 use portcullis_tests::{Answer, Client, Host, Plugin};
 use serde_json::{Value, json};
 
@@ -94,6 +96,36 @@ fn a_replayed_answer_and_a_problem_tell_nothing_either() {
         let bad = json!({ "name": 7, "password": [SECRET] });
         let problem = host.post(&path, &bad).expect_problem(422, "invalid");
         assert!(!problem.text().contains(SECRET), "{}", problem.text());
+    }
+}
+
+#[test]
+fn what_a_schema_hides_since_is_not_in_a_replayed_answer() {
+    let mut shown = schema();
+    shown["properties"]["password"] = json!({ "type": "string" });
+    for name in ["hooked", "probe"] {
+        let plugin = Plugin::named(name).with_schema(&shown);
+        let mut host = Host::init().with_plugin(&plugin).with_flag("--upgrade").start();
+        let path = format!("/api/{name}");
+        let operations = json!({ "operations": [{ "method": "POST", "path": path, "body": ada() }] });
+        let send = |host: &Host, path: &str, body: &Value| {
+            let request = host.api().request("POST", path).header("idempotency-key", "k1");
+            request.json(body).send()
+        };
+        assert!(send(&host, &path, &ada()).expect(201).text().contains(SECRET));
+        assert!(
+            send(&host, "/api/batch", &operations)
+                .expect(200)
+                .text()
+                .contains(SECRET)
+        );
+        let file = host.setup().plugins().join(name).join("schemas/of-the-test.json");
+        fs::write(file, schema().to_string()).expect("a scratch directory takes files");
+        host.restart();
+        hides(host.get(&path).expect(200));
+        for answer in [send(&host, &path, &ada()), send(&host, "/api/batch", &operations)] {
+            assert_eq!(hides(answer).header("idempotency-replayed"), Some("true"));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a request that is sent twice is done once.
 
-use portcullis_tests::{Answer, Client, Host, Plugin};
+use portcullis_tests::{Answer, CHEAP_HASHING, Client, Host, Plugin};
 use serde_json::{Value, json};
 
 fn shop() -> Host {
@@ -46,6 +46,31 @@ fn a_replay_is_rendered_as_it_is_asked_for_now() {
         .send()
         .expect(201);
     assert!(again.text().contains("<string key=\"sku\">one</string>"));
+}
+
+#[test]
+fn a_replay_is_authorised_anew() {
+    let access = r#"{ list = "anyone", read = "anyone", create = "role:editor" }"#;
+    let catalog = Plugin::named("catalog").allowing(access);
+    let host = Host::init().with_plugin(&catalog).with_config(CHEAP_HASHING).start();
+    let id = host.account("ada@example.org", &["editor"]);
+    let editor = host.api().with_token(&host.session("ada@example.org"));
+    let send = || {
+        let request = editor.request("POST", "/api/products").header("idempotency-key", "k1");
+        request.json(&product("one")).send()
+    };
+    let first = send().expect(201);
+    let account = format!("/admin/api/accounts/{id}");
+    host.admin().patch(&account, &json!({ "roles": [] })).expect(200);
+    send().expect_problem(403, "forbidden");
+    host.admin()
+        .patch(&account, &json!({ "roles": ["editor"] }))
+        .expect(200);
+    let again = send().expect(201);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.json(), first.json());
+    host.admin().patch(&account, &json!({ "locked": true })).expect(200);
+    send().expect(401);
 }
 
 #[test]

@@ -221,10 +221,10 @@ fn the_page_of_a_link_does_nothing_until_its_button_is_pressed() {
         .expect(200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap_or_default().to_owned();
-    assert!(
-        policy.contains("default-src 'none'") && policy.contains("form-action 'self'"),
-        "{policy}"
-    );
+    for directive in ["default-src", "object-src", "base-uri", "frame-ancestors"] {
+        assert!(policy.contains(&format!("{directive} 'none'")), "{policy}");
+    }
+    assert!(policy.contains("form-action 'self'"), "{policy}");
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     assert!(page.text().contains(&format!("value=\"{token}\"")), "{}", page.text());
     host.login(ADA, PASSWORD).expect_problem(401, "bad_credentials");

@@ -191,15 +191,26 @@ fn long_answers_are_compressed_when_asked_for() {
 #[test]
 fn every_answer_has_its_id_and_says_that_it_is_no_page() {
     let host = shop();
-    for path in ["/healthz", "/api/products", "/nothing"] {
+    // A browser may keep documents, and asks each time whether they are still so.
+    for (path, kept) in [
+        ("/healthz", "no-store"),
+        ("/api/products", "private, no-cache"),
+        ("/nothing", "no-store"),
+    ] {
         let answer = host.get(path);
         assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert!(
-            answer
-                .header("content-security-policy")
-                .is_some_and(|policy| policy.contains("default-src 'none'"))
-        );
+        assert_eq!(answer.header("cache-control"), Some(kept), "{path}");
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        for directive in [
+            "default-src",
+            "object-src",
+            "base-uri",
+            "form-action",
+            "frame-ancestors",
+        ] {
+            assert!(policy.contains(&format!("{directive} 'none'")), "{path}: {policy}");
+        }
     }
     let named = host
         .api()

@@ -1,16 +1,35 @@
 //! Second factors over HTTP: one-time codes and recovery codes, as a person uses them and as an attacker tries to.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use portcullis_tests::{ANOTHER_PASSWORD, App, CHEAP_HASHING, Client, Host, PASSWORD, UNLIMITED_ATTEMPTS};
+use portcullis_tests::{
+    ANOTHER_PASSWORD, App, CHEAP_HASHING, Client, Host, PASSWORD, Setup, UNLIMITED_ATTEMPTS, scratch,
+};
 use serde_json::{Value, json};
 
 const ADA: &str = "ada@example.org";
+/// The variable that has seed keys.
+const SEED_KEYS: &str = "PORTCULLIS_SEED_KEYS";
+/// Two of them.
+const KEYS: [&str; 2] = [
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+];
+
+/// A host with these keys of `[accounts.second_factor]`.
+fn setup(second_factor: &str) -> Setup {
+    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}[accounts.second_factor]\n{second_factor}");
+    Host::init().with_config(&config)
+}
 
 fn host() -> Host {
-    let config = format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}");
-    Host::init().with_config(&config).start()
+    setup("").start()
 }
 
 /// Ada with one-time codes: her session, her app, her recovery codes.
@@ -189,28 +208,80 @@ fn an_operator_helps_them_while_the_host_is_stopped_as_well() {
 }
 
 #[test]
-fn seeds_are_sealed_with_keys_that_can_be_changed() {
-    let keys = [
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
-    ];
-    let setup = || Host::init().with_config(&format!("{CHEAP_HASHING}{UNLIMITED_ATTEMPTS}"));
-    let said = setup().with_variable("PORTCULLIS_SEED_KEYS", "none").start_in_vain();
-    assert!(
-        said.contains("PORTCULLIS_SEED_KEYS") && said.contains("/dev/urandom"),
-        "{said}"
-    );
+fn a_login_goes_on_with_the_code_of_a_mail_as_either_part_of_it_has_it() {
+    let host = setup("email_codes = true\n").start();
+    host.account(ADA, &[]);
+    for (mails, is_html) in [(1, false), (2, true)] {
+        let asked = host.login(ADA, PASSWORD).expect(200).json();
+        assert_eq!(asked["second_factor"]["methods"], json!(["email"]));
+        let challenge = asked["second_factor"]["challenge"].as_str().expect("a challenge");
+        let mail = host.mail_to(ADA, mails);
+        let code = code_in(if is_html { &mail.html } else { &mail.text });
+        assert_eq!(mail.subject, format!("{code} is your code"));
+        let verify = |code: &str| host.post("/auth/login/verify", &answer(challenge, "email", code));
+        verify(&code[1..]).expect_problem(401, "bad_code");
+        host.with_token_of(&verify(code).expect(200))
+            .get("/auth/me")
+            .expect(200);
+        verify(code).expect(410);
+    }
+}
 
-    let file =
-        |host: &Host, text: &str| std::fs::write(host.setup().data().join("seed-keys"), text).expect("it is there");
-    let mut host = setup().start();
+/// The code in a part of a mail, which is what somebody copies: tags are not seen.
+fn code_in(part: &str) -> &str {
+    let mut words = part.split(|character: char| character.is_whitespace() || matches!(character, '<' | '>'));
+    let code = words.find(|word| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit()));
+    code.unwrap_or_else(|| panic!("there is no code in {part}"))
+}
+
+#[test]
+fn seeds_are_sealed_with_keys_that_can_be_changed() {
+    let file = |host: &Host, text: &str| fs::write(host.setup().data().join("seed-keys"), text).expect("it is there");
+    let mut host = host();
     let (_, mut app, _) = guarded(&host);
-    let of_host = std::fs::read_to_string(host.setup().data().join("seed-keys")).expect("it is made at the start");
+    let of_host = fs::read_to_string(host.setup().data().join("seed-keys")).expect("it is made at the start");
     // A new key in front; then the old one goes.
-    for text in [format!("{}\n{of_host}", keys[0]), keys[0].to_owned()] {
+    for text in [format!("{}\n{of_host}", KEYS[0]), KEYS[0].to_owned()] {
         file(&host, &text);
         host.restart();
     }
     let login = answer(&host.challenge(ADA), "totp", &app.code());
     host.post("/auth/login/verify", &login).expect(200);
+}
+
+/// Writes keys into a file with these permissions; the line of the configuration that names it.
+fn key_file(path: &Path, keys: &str, mode: u32) -> String {
+    fs::write(path, keys).expect("a scratch directory takes files");
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the file is ours");
+    format!("key_file = \"{}\"\n", path.display())
+}
+
+#[test]
+fn seed_keys_are_those_of_the_environment_and_without_them_those_of_the_file_that_is_named() {
+    let folder = scratch();
+    let path = folder.path().join("keys");
+    let named = key_file(&path, KEYS[1], 0o600);
+    let mut host = setup(&named).with_variable(SEED_KEYS, KEYS[0]).start();
+    let (_, mut app, _) = guarded(&host);
+    // Whatever had sealed the seed but the key of the environment, it could not be opened now.
+    key_file(&path, KEYS[0], 0o600);
+    host.restart_without(SEED_KEYS);
+    let login = answer(&host.challenge(ADA), "totp", &app.code());
+    host.post("/auth/login/verify", &login).expect(200);
+}
+
+#[test]
+fn a_host_does_not_start_with_seed_keys_that_are_none_or_that_others_may_read() {
+    // What is not even text is no reason to take other keys than those that somebody wants.
+    for (bad, told) in [
+        (OsStr::new("none"), "/dev/urandom"),
+        (OsStr::from_bytes(b"\xff"), SEED_KEYS),
+    ] {
+        let said = setup("").with_variable(SEED_KEYS, bad).start_in_vain();
+        assert!(said.contains(SEED_KEYS) && said.contains(told), "{bad:?}: {said}");
+    }
+    let folder = scratch();
+    let path = folder.path().join("keys");
+    let said = setup(&key_file(&path, KEYS[0], 0o644)).start_in_vain();
+    assert!(said.contains(&format!("chmod 600 {}", path.display())), "{said}");
 }

@@ -22,7 +22,7 @@ fn a_document_is_made_changed_and_read_as_xml() {
     let made = send(&host, "POST", "/api/products", LAMP).expect(201);
     assert_eq!(
         (made.header("content-type"), made.etag()),
-        (Some("application/xml"), "\"1-xml\"".to_owned())
+        (Some("application/xml; charset=utf-8"), "\"1-xml\"".to_owned())
     );
     assert!(
         made.text().contains("<string key=\"name\">Lamp &amp; shade</string>"),
@@ -58,7 +58,10 @@ fn problems_are_xml_where_xml_is_wanted() {
         .header("accept", "application/xml")
         .send()
         .expect(404);
-    assert_eq!(refused.header("content-type"), Some("application/problem+xml"));
+    assert_eq!(
+        refused.header("content-type"),
+        Some("application/problem+xml; charset=utf-8")
+    );
     assert!(refused.text().contains("<problem xmlns=\"urn:ietf:rfc:7807\">"));
     assert!(refused.text().contains("<code>not_found</code>"));
 }

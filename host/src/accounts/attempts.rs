@@ -38,9 +38,9 @@ const SWEEP_EVERY: u32 = 1_024;
 /// How well an account knows from where somebody comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Familiarity {
-    /// Somebody has logged in from this very line.
+    /// Somebody has logged in from this very place.
     Place,
-    /// Somebody has logged in from another line of the network.
+    /// Somebody has logged in from another place in the network.
     Network,
     /// Nobody has logged in from anywhere near.
     Unknown,
@@ -206,7 +206,7 @@ mod tests {
         // The second ten are what the account has for anybody.
         assert_eq!(tried.count(), 10 + 10);
         assert!(attempts.login(ada, &at(1, 10), Familiarity::Network).is_ok());
-        // All of them together do not get any number of attempts, and use up nothing of a line that is known itself.
+        // All of them together do not get any number of attempts, and use up nothing of a place that is known itself.
         let tried = (100..=255).flat_map(|host| std::iter::repeat_n(host, 10));
         let tried = tried.filter(|host| attempts.login(ada, &at(2, *host), Familiarity::Network).is_ok());
         assert_eq!(tried.count(), 100);

@@ -8,14 +8,14 @@ use super::account::Record;
 use super::activity::{Act, Event, Subject};
 use super::error::Error;
 use super::login::{LoggedIn, Login, Proof};
-use super::mail::{self, About, Mail};
+use super::mail::{self, About, CODE_MINUTES, Mail};
 use super::method::Method;
 use super::session::{self, Client, Token};
 use super::store::{self, Work};
 use crate::storage::keyspace::accounts as keys;
 
 /// How long a challenge waits.
-pub(super) const MINUTES: u64 = 10;
+const MINUTES: u64 = CODE_MINUTES;
 /// How often a wrong answer is taken before the password is asked for again.
 const MAX_WRONG: u32 = 5;
 /// The digits of a mailed code.

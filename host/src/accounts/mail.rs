@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::address::Address;
-use super::challenge;
 use super::error::Error;
 use super::session::{Client, half_digest};
 use super::store::Work;
@@ -110,12 +109,15 @@ const MAX_UNASKED: usize = 5;
 /// In this time: no longer than a link to reset is good, so that there is always one that is.
 const UNASKED_WITHIN_MS: u64 = 30 * 60_000;
 
+/// How long a code in a mail is good.
+pub(super) const CODE_MINUTES: u64 = 10;
+
 /// Stores a mail with what else the work writes.
 pub(super) async fn send(work: &mut Work, mail: &Mail, now_ms: u64) -> Result<(), Error> {
     let payload = serde_json::to_value(mail).map_err(|error| Error::Internal(error.to_string()))?;
     let mut entry = Entry::new(MAIL, mail.to.as_str(), payload, now_ms);
     let minutes = mail.link.as_ref().map(|link| link.minutes);
-    let minutes = minutes.or(mail.code.as_ref().map(|_| challenge::MINUTES));
+    let minutes = minutes.or(mail.code.as_ref().map(|_| CODE_MINUTES));
     entry.expires_ms = minutes.map(|minutes| now_ms + minutes * 60_000);
     work.enqueue(&entry).await
 }

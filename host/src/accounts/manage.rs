@@ -42,6 +42,10 @@ pub struct NewAccount {
 pub struct Change {
     /// The roles.
     pub roles: Option<BTreeSet<String>>,
+    /// Roles that it gets beside those that it has.
+    pub added_roles: BTreeSet<String>,
+    /// Roles that it has no more, whatever else is said.
+    pub removed_roles: BTreeSet<String>,
     /// Whether it may not log in. Locking it ends its sessions.
     pub is_locked: Option<bool>,
 }
@@ -118,6 +122,8 @@ impl Accounts {
             if let Some(roles) = &change.roles {
                 record.account.roles.clone_from(roles);
             }
+            record.account.roles.extend(change.added_roles.iter().cloned());
+            record.account.roles.retain(|role| !change.removed_roles.contains(role));
             if let Some(is_locked) = change.is_locked {
                 record.account.is_locked = is_locked;
             }

@@ -6,6 +6,7 @@ mod address;
 mod attempts;
 mod audit;
 mod blocklist;
+mod callers;
 mod challenge;
 mod changing;
 mod ending;
@@ -62,12 +63,13 @@ pub use remembered::{Remembered, Undelivered};
 pub use sealing::SeedKeys;
 pub use session::{Client, Session, Token};
 pub use token::{ApiToken, MAX_DAYS, NewToken};
-pub use watch::Known;
+pub use watch::KnownPlace;
 
 use crate::config;
 use crate::storage::clock::Clock;
 use crate::storage::engine::Engine;
 use attempts::Attempts;
+use callers::Callers;
 use hashing::Hasher;
 use passkeys::RelyingParty;
 use store::Work;
@@ -79,6 +81,7 @@ pub struct Accounts {
     config: config::Accounts,
     hasher: Hasher,
     attempts: Attempts,
+    callers: Callers,
     /// What passkeys are bound to, where that is known.
     relying_party: Option<RelyingParty>,
     secrets: Secrets,
@@ -136,6 +139,7 @@ impl Accounts {
             clock,
             hasher: Hasher::new(&config.hashing)?,
             attempts: Attempts::new(&config.attempts),
+            callers: Callers::new(),
             relying_party: public_url.and_then(|url| RelyingParty::new(url, &secrets.name)),
             secrets,
             config,

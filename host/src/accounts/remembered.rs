@@ -4,7 +4,7 @@ use super::account::Account;
 use super::error::Error;
 use super::mail::{MAIL, Mail};
 use super::store::{self, Work};
-use super::watch::Known;
+use super::watch::KnownPlace;
 use super::{Accounts, erase};
 use crate::storage::engine::{Key, MAX_SCAN_ROWS};
 use crate::storage::keyspace::outbox as keys;
@@ -14,7 +14,7 @@ use crate::storage::outbox::{self, Entry};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
     /// From where somebody has logged in.
-    pub known: Vec<Known>,
+    pub known: Vec<KnownPlace>,
     /// When somebody failed to log in, of late, in milliseconds since the Unix epoch.
     pub failed_ms: Vec<u64>,
     /// Whether a login asks for a code of an app.

@@ -12,7 +12,6 @@ use super::method::Method;
 use super::store::{self, Work};
 use super::{Accounts, Identity};
 use crate::config::{EVERYBODY, Sessions};
-use crate::policy;
 use crate::storage::keyspace::accounts as keys;
 
 /// What the token of a session begins with, so that it is known for one wherever it turns up.
@@ -79,7 +78,7 @@ impl Client {
         })
     }
 
-    /// The same as far as one line goes: an address of IPv4, a /64 of IPv6.
+    /// The same as far as one line goes: an address of IPv4, a /64 of IPv6 (RFC 6177).
     pub(super) fn place(&self) -> Option<IpAddr> {
         self.address.map(|address| match address {
             IpAddr::V4(_) => address,
@@ -190,24 +189,8 @@ impl Session {
     }
 }
 
-/// What each request needs to know of a session.
-#[derive(Deserialize)]
-struct Held {
-    account: Uuid,
-    seen_ms: u64,
-    #[serde(default)]
-    second_ms: Option<u64>,
-}
-
-/// The same of an account.
-#[derive(Deserialize)]
-struct Standing {
-    roles: Vec<String>,
-    is_locked: bool,
-}
-
 /// Whether it is to be written anew when a session was last seen.
-fn is_stale(seen_ms: u64, now_ms: u64) -> bool {
+pub(super) fn is_stale(seen_ms: u64, now_ms: u64) -> bool {
     now_ms.saturating_sub(seen_ms) >= SEEN_EVERY_MS
 }
 
@@ -225,32 +208,6 @@ impl Accounts {
     pub async fn identify(&self, token: &str) -> Result<Option<Identity>, Error> {
         let digest = digest(token);
         store::again(|| self.holder(&digest)).await
-    }
-
-    /// The same as far as policy needs to know it, which is asked at each request: only what that takes is read.
-    pub async fn caller(&self, token: &str) -> Result<Option<policy::Account>, Error> {
-        let now_ms = self.clock.now_ms();
-        let key = keys::session(&digest(token));
-        let Some(held) = store::peek::<Held>(&self.engine, &key, now_ms).await? else {
-            return Ok(None);
-        };
-        if is_stale(held.seen_ms, now_ms) {
-            let Some(Identity { account, session, .. }) = self.identify(token).await? else {
-                return Ok(None);
-            };
-            self.require_second(account.roles.iter(), session.second_ms.is_some())?;
-            return Ok(Some(account.for_policy()));
-        }
-        let standing = store::peek::<Standing>(&self.engine, &keys::record(held.account), now_ms).await?;
-        let Some(standing) = standing.filter(|standing| !standing.is_locked) else {
-            return Ok(None);
-        };
-        self.require_second(standing.roles.iter(), held.second_ms.is_some())?;
-        Ok(Some(policy::Account {
-            id: held.account,
-            roles: standing.roles.into(),
-            limits: None,
-        }))
     }
 
     /// Refuses an account with these roles if it must use a second factor and has not.

@@ -11,7 +11,7 @@ use super::error::Error;
 use crate::storage::audit;
 use crate::storage::engine::{Direction, Engine, Key, Range};
 use crate::storage::outbox::{self, Entry};
-use crate::storage::transaction::{Ended, Transaction};
+use crate::storage::transaction::Transaction;
 
 /// How often work is tried that others get in the way of.
 const ATTEMPTS: u32 = 100;
@@ -86,20 +86,6 @@ impl Work {
         self.0.commit().await?;
         Ok(())
     }
-}
-
-/// What a record says now, outside of any work: nothing else is read with it.
-pub(super) async fn peek<T: DeserializeOwned>(
-    engine: &Arc<dyn Engine>,
-    key: &Key,
-    now_ms: u64,
-) -> Result<Option<T>, Error> {
-    let seen = engine.get(std::slice::from_ref(key)).await.map_err(Ended::from)?;
-    let stored = seen.data.into_iter().next().flatten();
-    stored
-        .filter(|stored| stored.expires_ms.is_none_or(|expires_ms| expires_ms > now_ms))
-        .map(|stored| decode(&stored.value))
-        .transpose()
 }
 
 /// What a record says.

@@ -19,7 +19,7 @@ const TOLD_EVERY_MS: u64 = 24 * 60 * 60_000;
 /// What is remembered of who logs in to an account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watch {
-    known: Vec<Known>,
+    known: Vec<KnownPlace>,
     /// When somebody failed to log in, of late.
     failed_ms: Vec<u64>,
     /// When the owner was last told of many failures.
@@ -31,12 +31,12 @@ pub(super) struct Watch {
 
 /// From where somebody has logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownPlace {
     /// The network.
     pub network: Option<IpAddr>,
     /// What the program calls itself.
     pub agent: Option<String>,
-    /// The line of the last login from there: an address of IPv4, a /64 of IPv6.
+    /// The place in it of the last login: an address of IPv4, a /64 of IPv6.
     #[serde(default)]
     pub place: Option<IpAddr>,
     /// Since when it is known, in milliseconds since the Unix epoch; 0 where that was not written down.
@@ -96,7 +96,7 @@ impl Watch {
     }
 
     /// From where somebody has logged in.
-    pub(super) fn known(&self) -> &[Known] {
+    pub(super) fn known(&self) -> &[KnownPlace] {
         &self.known
     }
 
@@ -112,14 +112,14 @@ impl Watch {
         let is_usual = self.knows_network(client) && self.known.iter().any(|known| known.agent == *agent);
         let is_first = self.known.is_empty() && !self.has_forgotten;
         let is_new = !(is_first || is_usual);
-        let is_it = |known: &Known| known.network == network && known.agent == *agent;
+        let is_it = |known: &KnownPlace| known.network == network && known.agent == *agent;
         let since_ms = self.known.iter().find(|known| is_it(known));
         let since_ms = since_ms.map_or(now_ms, |known| known.since_ms);
         self.known.retain(|known| !is_it(known));
         if self.known.len() >= MAX_KNOWN {
             self.known.remove(0);
         }
-        self.known.push(Known {
+        self.known.push(KnownPlace {
             network,
             agent: agent.clone(),
             place: client.place(),
@@ -131,7 +131,7 @@ impl Watch {
 
     /// Forgets that somebody has logged in from there, or from anywhere.
     pub(super) fn forget(&mut self, from: Option<&Origin>) {
-        let is_from = |from: &Origin, known: &Known| from.has(known.since_ms, known.network, known.agent.as_ref());
+        let is_from = |from: &Origin, known: &KnownPlace| from.has(known.since_ms, known.network, known.agent.as_ref());
         self.known
             .retain(|known| from.is_some_and(|from| !is_from(from, known)));
         self.has_forgotten = true;
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_known_apart_from_its_network() {
+    fn a_place_is_known_apart_from_its_network() {
         let mut watch = Watch::default();
         watch.learn(&client("2001:db8:aa:1::1", "browser"), 1);
         watch.learn(&client("192.0.2.1", "browser"), 1);

@@ -15,10 +15,10 @@ const NAME: &str = "Portcullis";
 /// The secrets of a host: its seed keys from the environment, from the file that is named, or from the data directory.
 pub(super) fn load(config: &Config, data: &DataDirectory) -> Result<Secrets, StartError> {
     let second_factor = &config.accounts.second_factor;
-    let (place, text) = match (std::env::var(SEED_KEYS), &second_factor.key_file) {
-        (Ok(text), _) => (SEED_KEYS.to_owned(), Ok(text.into_bytes())),
-        (Err(_), Some(path)) => (path.display().to_string(), read_secret(path)),
-        (Err(_), None) => ("seed-keys".to_owned(), data.seed_keys()),
+    let (place, text) = match (std::env::var_os(SEED_KEYS), &second_factor.key_file) {
+        (Some(text), _) => (SEED_KEYS.to_owned(), Ok(text.into_encoded_bytes())),
+        (None, Some(path)) => (path.display().to_string(), read_secret(path)),
+        (None, None) => ("seed-keys".to_owned(), data.seed_keys()),
     };
     let about = |reason: String| StartError::Accounts(format!("the keys of second factors, {place}: {reason}"));
     let text = text.and_then(|text| String::from_utf8(text).map_err(io::Error::other));

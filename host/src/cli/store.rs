@@ -112,8 +112,11 @@ impl Accounts {
         match self {
             Self::Running(admin) => admin.patch(&path(account), &change).await,
             Self::Stopped(accounts, _) => {
+                let roles = |named: &str| serde_json::from_value(change[named].clone()).unwrap_or_default();
                 let change = Change {
-                    roles: serde_json::from_value(change["roles"].clone()).unwrap_or_default(),
+                    roles: None,
+                    added_roles: roles("add_roles"),
+                    removed_roles: roles("remove_roles"),
                     is_locked: change["locked"].as_bool(),
                 };
                 described(accounts.change(id(account)?, &change, &By::console()).await)

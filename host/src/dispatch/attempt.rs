@@ -101,7 +101,7 @@ impl Dispatch {
                 seed: work.seed.clone(),
             };
             let (context, result) = step.serve(self.context(step, transaction), bounds).await;
-            let result = result.and_then(|reply| fields::shown(step, &context, reply));
+            let result = result.and_then(|reply| Ok(fields::shown(step, &context.catalogue, reply)?));
             transaction = context.transaction;
             if let Err(stop) = result.and_then(|reply| replies.add(reply)) {
                 return (transaction, Err((index, stop)));

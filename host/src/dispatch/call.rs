@@ -13,8 +13,8 @@ use super::Dispatch;
 use super::admission::Admission;
 use super::attempt::{Step, Stop};
 use super::failure::{Failure, Fault};
-use super::idempotency;
 use super::operation::{IdempotencyKey, Operation, Reply};
+use super::{fields, idempotency};
 
 /// One call on a resource.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Dispatch {
                     contended.extend(keys);
                     overtaken += 1;
                 }
-                Stop::Replay(answer) => return idempotency::replay(work, &answer).map_err(|failure| (0, failure)),
+                Stop::Replay(answer) => return self.replay(work, &answer),
                 // The time went into the attempts before this one.
                 Stop::Failed(Failure::Fault(Fault::Deadline)) if was_retried => return Err((at, Failure::Contention)),
                 Stop::Failed(failure) => return Err((at, failure)),
@@ -141,5 +141,16 @@ impl Dispatch {
                 return Err((at, Failure::Contention));
             }
         }
+    }
+
+    /// Answers as before, but for what schemas hide since.
+    fn replay(&self, work: &Work, kept: &[u8]) -> Result<Answer, (usize, Failure)> {
+        let mut answer = idempotency::replay(work, kept).map_err(|failure| (0, failure))?;
+        let catalogue = self.parts.catalogue.current();
+        let replies = work.steps.iter().zip(answer.replies).enumerate();
+        let shown =
+            replies.map(|(at, (step, reply))| fields::shown(step, &catalogue, reply).map_err(|failure| (at, failure)));
+        answer.replies = shown.collect::<Result<_, _>>()?;
+        Ok(answer)
     }
 }

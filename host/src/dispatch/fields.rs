@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::capabilities::catalogue::Collection;
+use crate::capabilities::catalogue::{CatalogueState, Collection};
 use crate::capabilities::context::CallContext;
 use crate::capabilities::documents::{fields, merge_patch, refuse_write_only};
 use crate::capabilities::json;
@@ -32,7 +32,7 @@ pub(super) struct Current {
 
 /// Refuses what a client may not ask for or set, and has what it can't set stay as it is.
 pub(super) async fn ready<'s>(step: &'s Step, context: &mut CallContext) -> Result<Ready<'s>, Stop> {
-    let collection = collection(step, context)?;
+    let collection = collection(step, &context.catalogue)?;
     let operation = &step.call.operation;
     let mut ready = Ready {
         operation: Cow::Borrowed(operation),
@@ -109,8 +109,8 @@ fn refuse<'p>(paths: impl Iterator<Item = &'p Vec<String>>) -> Result<(), Stop> 
 }
 
 /// The answer as the client sees it.
-pub(super) fn shown(step: &Step, context: &CallContext, reply: Reply) -> Result<Reply, Stop> {
-    let collection = collection(step, context)?;
+pub(super) fn shown(step: &Step, catalogue: &CatalogueState, reply: Reply) -> Result<Reply, Failure> {
+    let collection = collection(step, catalogue)?;
     if collection.write_only().is_empty() {
         return Ok(reply);
     }
@@ -118,7 +118,7 @@ pub(super) fn shown(step: &Step, context: &CallContext, reply: Reply) -> Result<
         let id = document.id;
         collection.without_write_only(document).ok_or_else(|| {
             tracing::error!(target: "dispatch", %id, "a document to answer with is not JSON: run `portcullis verify`");
-            Stop::from(Failure::Unavailable)
+            Failure::Unavailable
         })
     };
     Ok(match reply {
@@ -133,7 +133,7 @@ pub(super) fn shown(step: &Step, context: &CallContext, reply: Reply) -> Result<
 }
 
 /// The collection of the resource that is called.
-pub(super) fn collection(step: &Step, context: &CallContext) -> Result<Arc<Collection>, Stop> {
-    let collection = context.catalogue.collection(&step.resource.name);
-    collection.cloned().ok_or_else(|| Failure::Removed.into())
+pub(super) fn collection(step: &Step, catalogue: &CatalogueState) -> Result<Arc<Collection>, Failure> {
+    let collection = catalogue.collection(&step.resource.name);
+    collection.cloned().ok_or(Failure::Removed)
 }

@@ -161,7 +161,7 @@ fn hidden(step: &Step, context: &CallContext) -> Result<Vec<FieldPath>, Stop> {
     if context.sees_write_only(&step.resource.name) {
         return Ok(Vec::new());
     }
-    Ok(collection(step, context)?.write_only().to_vec())
+    Ok(collection(step, &context.catalogue)?.write_only().to_vec())
 }
 
 /// The document as the plugin sees it.
@@ -169,7 +169,7 @@ fn as_shown(step: &Step, context: &CallContext, document: Document) -> Result<Do
     if context.sees_write_only(&step.resource.name) {
         return Ok(document);
     }
-    collection(step, context)?
+    collection(step, &context.catalogue)?
         .without_write_only(document)
         .ok_or_else(|| Failure::Unavailable.into())
 }

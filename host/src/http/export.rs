@@ -87,7 +87,7 @@ impl Archive {
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         self.bytes += text.len() as u64;
         if self.bytes > MAX_BYTES {
-            return Err(io::Error::other("the archive is too large"));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.zip.write_all(text)
     }
@@ -141,7 +141,7 @@ fn remembered(remembered: &Remembered) -> (Value, Value) {
         .map(|known| {
             json!({
                 "network": known.network,
-                "line": known.place,
+                "place": known.place,
                 "user_agent": known.agent,
                 "since": (known.since_ms > 0).then(|| render::time(known.since_ms)),
             })
@@ -287,6 +287,10 @@ impl Array {
 /// Writes where that holds up nobody.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Problem> {
     let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            let detail = "the archive would have more than 1 GiB: ask whoever runs this host for a copy of your data";
+            return Problem::new(StatusCode::INSUFFICIENT_STORAGE, "archive_too_large", detail);
+        }
         tracing::error!(target: "http", %error, "an archive can't be made");
         Problem::internal()
     };
@@ -325,68 +329,5 @@ async fn send(file: File, to: mpsc::Sender<io::Result<Bytes>>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Weak};
-
-    use futures_util::StreamExt as _;
-
-    use super::*;
-
-    const FILE_BYTES: usize = 1 << 20;
-
-    /// An archive that is being sent, and the room that it takes.
-    fn sent() -> (Chunks, Weak<()>) {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&vec![7; FILE_BYTES]).unwrap();
-        file.rewind().unwrap();
-        let room = Arc::new(());
-        let place = Arc::downgrade(&room);
-        (chunks(file, room), place)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_archive_that_is_not_taken_in_time_loses_its_room_and_is_seen_to_be_broken_off() {
-        let (mut chunks, room) = sent();
-        let mut taken = chunks.next().await.unwrap().unwrap().len();
-        tokio::time::sleep(SENT_WITHIN / 2).await;
-        assert!(room.upgrade().is_some());
-        tokio::time::sleep(SENT_WITHIN).await;
-        assert!(room.upgrade().is_none());
-        let last = loop {
-            match chunks.next().await.unwrap() {
-                Ok(chunk) => taken += chunk.len(),
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(last.kind(), io::ErrorKind::TimedOut);
-        assert!(taken < FILE_BYTES, "{taken}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_archive_that_is_taken_is_whole_and_one_that_nobody_takes_any_more_leaves_its_room() {
-        let (mut chunks, room) = sent();
-        let mut taken = 0;
-        while let Some(chunk) = chunks.next().await {
-            taken += chunk.unwrap().len();
-        }
-        assert_eq!(taken, FILE_BYTES);
-        let (given_up, other_room) = sent();
-        drop(given_up);
-        // No more than the tasks need to see it: the clock stands still while they are at it.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        assert!(room.upgrade().is_none() && other_room.upgrade().is_none());
-    }
-
-    #[test]
-    fn an_account_has_one_archive_at_a_time_and_there_are_only_so_many() {
-        let account = Uuid::from_u128;
-        let mut rooms = vec![Room::take(account(1)).expect("there is room")];
-        let again = Room::take(account(1)).err().expect("it has one already");
-        assert_eq!(again.status(), StatusCode::CONFLICT);
-        rooms.extend((2..=16).map(|number| Room::take(account(number)).expect("there is room")));
-        let more = Room::take(account(17)).err().expect("there are so many");
-        assert_eq!(more.status(), StatusCode::SERVICE_UNAVAILABLE);
-        rooms.clear();
-        assert!(Room::take(account(1)).is_ok());
-    }
-}
+#[path = "export_tests.rs"]
+mod tests;

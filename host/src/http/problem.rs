@@ -180,7 +180,7 @@ impl Problem {
         let members = self.to_json(request_id);
         let (media_type, text) = match format {
             Format::Json => ("application/problem+json", Value::Object(members).to_string()),
-            Format::Xml => ("application/problem+xml", xml::problem(&members)),
+            Format::Xml => ("application/problem+xml; charset=utf-8", xml::problem(&members)),
         };
         let mut response = Response::new(body::full(Bytes::from(text)));
         *response.status_mut() = self.0.status;

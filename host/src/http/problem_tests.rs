@@ -110,7 +110,7 @@ async fn a_problem_is_rendered_in_both_formats() {
     );
 
     let xml = Problem::invalid(vec![violation]).into_response(Format::Xml, &id());
-    assert_eq!(xml.headers()[CONTENT_TYPE], "application/problem+xml");
+    assert_eq!(xml.headers()[CONTENT_TYPE], "application/problem+xml; charset=utf-8");
     let body = xml.into_body().collect().await.unwrap().to_bytes();
     assert!(body.windows(31).any(|part| part == b"<i><pointer>/sku</pointer><mess"));
 }

@@ -120,7 +120,7 @@ pub(super) fn no_content() -> Response<Body> {
 pub(super) async fn json(format: Format, text: Vec<u8>) -> Result<Response<Body>, Problem> {
     let (media_type, bytes) = match format {
         Format::Json => ("application/json", Bytes::from(text)),
-        Format::Xml => ("application/xml", Bytes::from(xml_of(text).await?)),
+        Format::Xml => ("application/xml; charset=utf-8", Bytes::from(xml_of(text).await?)),
     };
     let mut response = Response::new(body::full(bytes));
     response.headers_mut().reserve(12);

@@ -177,6 +177,10 @@ fn add_edge_headers(http: &Http, surface: Surface, peer: Peer, request: &Request
     request.standings.add_headers(headers);
 }
 
+/// What an answer that is no page may do in a browser (OWASP ASVS 5.0, 3.4.3 and 3.4.6).
+const NOTHING: &str =
+    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// What every answer says. Hardly anything here is a page, so a browser must not make one of it.
 fn add_headers(response: &mut Response<Body>, id: HeaderValue, traceparent: Option<HeaderValue>) {
     let headers = response.headers_mut();
@@ -189,7 +193,7 @@ fn add_headers(response: &mut Response<Body>, id: HeaderValue, traceparent: Opti
     // Only the few pages say otherwise.
     headers
         .entry(CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        .or_insert(HeaderValue::from_static(NOTHING));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers
         .entry(CACHE_CONTROL)

@@ -1,5 +1,6 @@
 //! The outbox: nothing is lost, nothing overtakes what is before it in its lane.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -133,6 +134,22 @@ async fn what_fails_is_tried_again_after_pauses_that_grow_and_holds_back_its_lan
         (waiting[0].attempts, waiting[0].reason.as_deref()),
         (5, Some("the server is down"))
     );
+}
+
+#[tokio::test]
+async fn what_failed_together_is_not_tried_together_again() {
+    let fixture = Fixture::new();
+    for number in 0..50 {
+        fixture.store(&format!("{number}@example.org"), number).await;
+    }
+    let tried = fixture.attempt(failed(false), NOW_MS).await;
+    assert_eq!(tried.len(), 50);
+    let due_ms: BTreeSet<u64> = fixture.waiting().await.iter().map(|entry| entry.due_ms).collect();
+    // Each is drawn from 2,501 milliseconds: that half of fifty fall together, or all of them into one half of that time,
+    // happens by chance less often than once in 10^12 runs.
+    assert!(due_ms.len() > 25, "{due_ms:?}");
+    let (first, last) = (due_ms.first().unwrap(), due_ms.last().unwrap());
+    assert!(last - first > 1_250, "{due_ms:?}");
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use super::engine::{Commit, Engine, Idempotency, Key, Outcome, Put, Quota, Reads
 
 /// The most bytes of values, keys and ranges that one transaction remembers of its reads.
 const MAX_HELD_BYTES: usize = 64 * 1_024 * 1_024;
-/// The most values that are asked of the store at a time.
-const READ_AT_A_TIME: usize = 16;
+/// The most values that are asked of the store at a time: many together may be more than can be held, and few would see a new state
+/// each time, which makes conflicts where others write.
+const READ_AT_A_TIME: usize = 64;
 
 /// Why a call can't go on. Once a transaction has ended, everything on it answers the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

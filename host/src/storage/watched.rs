@@ -1,4 +1,4 @@
-//! For tests: a store that remembers how much was asked of it at a time, and takes no writes while it is told so.
+//! For tests: a store that remembers how much was asked of it, and how much at a time, and takes no writes while it is told so.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use super::memory::{self, Memory};
 /// A store in memory.
 pub(crate) struct Watched {
     store: Memory,
+    /// How often values were asked for so far.
+    pub(crate) gets: AtomicUsize,
     /// Commits that are under way.
     commits: AtomicUsize,
     /// The most of them at a time so far.
@@ -30,6 +32,7 @@ impl Watched {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             store: memory::open().unwrap(),
+            gets: AtomicUsize::default(),
             commits: AtomicUsize::default(),
             most_commits: AtomicUsize::default(),
             most_scanned: AtomicUsize::default(),
@@ -41,6 +44,7 @@ impl Watched {
 #[async_trait]
 impl Engine for Watched {
     async fn get(&self, keys: &[Key]) -> Result<Seen<Vec<Option<Versioned>>>, Unavailable> {
+        self.gets.fetch_add(1, Ordering::Relaxed);
         self.store.get(keys).await
     }
 

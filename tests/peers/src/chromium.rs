@@ -33,6 +33,13 @@ const ARGUMENTS: [&str; 9] = [
 const CHECK: &str = "const done = arguments[arguments.length - 1];
     axe.run(document).then(found => done(found.violations.map(each => each.id + ': ' + each.nodes.map(node => node.html))));";
 
+/// What of a page is not to be seen: hidden, without a size, or beside the window. What a form sends unseen is not meant.
+const UNSEEN: &str = "return [...document.querySelectorAll('main, main *:not([type=hidden])')].filter(each => {
+    const box = each.getBoundingClientRect();
+    const is_shown = each.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && box.width && box.height;
+    return !is_shown || box.left < 0 || box.right > innerWidth;
+}).map(each => each.outerHTML);";
+
 /// What an element is called in answers (W3C WebDriver, 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -241,6 +248,23 @@ impl Chromium {
         );
         let expected = json!({ "lang": "en", "title": true, "headings": 1, "unnamed": 0, "marked": true });
         assert_eq!(page, expected, "{} has faults", self.url());
+    }
+
+    /// Has the page shown as on a phone of this width and height.
+    #[track_caller]
+    pub fn shrink(&self, width: u32, height: u32) {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
+        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": screen });
+        self.post("/goog/cdp/execute", command);
+    }
+
+    /// Fails the test where the page is blank, or a part of it is not to be seen without moving the window sideways.
+    #[track_caller]
+    pub fn assert_seen(&self) {
+        assert_ne!(self.text("main"), "", "{} is blank", self.url());
+        assert_eq!(self.script(UNSEEN), json!([]), "{} hides something", self.url());
+        let is_wider = self.script("return document.documentElement.scrollWidth > innerWidth");
+        assert_eq!(is_wider, false, "{} is wider than the window", self.url());
     }
 
     /// Keeps a picture of the page under `target/peers/screenshots`.

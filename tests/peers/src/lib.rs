@@ -1,10 +1,12 @@
-//! The harness of the tests against other software: an OpenID provider, a mail server, a certificate authority, and browsers with and without script.
+//! The harness of the tests against other software: an OpenID provider, a mail server, a certificate authority, and browsers
+//! with and without script.
 
 mod authority;
 mod chromium;
 mod front;
 mod mail_server;
 mod provider;
+mod scene;
 mod tools;
 mod visitor;
 
@@ -13,4 +15,5 @@ pub use chromium::{Authenticator, Chromium};
 pub use front::Front;
 pub use mail_server::{MailServer, Received, Tls};
 pub use provider::Provider;
+pub use scene::{CALLBACK, Scene, ada};
 pub use visitor::Visitor;

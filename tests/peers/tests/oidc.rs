@@ -4,75 +4,10 @@
 use std::thread;
 use std::time::Duration;
 
-use portcullis_peers::{Chromium, Front, Provider, Visitor};
-use portcullis_tests::{Answer, CHEAP_HASHING, Host};
+use portcullis_peers::{CALLBACK, Chromium, Front, Provider, Scene, Visitor, ada};
+use portcullis_tests::Answer;
 use serde_json::{Value, json};
-
-const CALLBACK: &str = "/auth/oidc/example/callback";
-
-/// A host behind a known address, and a provider that it knows as `example`.
-struct Scene {
-    front: Front,
-    provider: Provider,
-    host: Host,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let front = Front::open();
-        let provider = Provider::start("example", &front.url());
-        Self::of(front, provider, "")
-    }
-
-    fn of(front: Front, provider: Provider, more: &str) -> Self {
-        let (name, secret) = Provider::variable();
-        let config = format!(
-            "{CHEAP_HASHING}[server]\npublic_url = \"{}\"\n{}{more}",
-            front.url(),
-            provider.config()
-        );
-        let host = Host::init().with_config(&config).with_variable(name, secret).start();
-        front.lead_to(&host);
-        Self { front, provider, host }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.front.url())
-    }
-
-    /// Goes to the provider and comes back: what the host answers then.
-    #[track_caller]
-    fn sign_in(&self, visitor: &mut Visitor, person: &Value) -> Answer {
-        self.provider.person(person);
-        visitor.follow(&self.url("/auth/oidc/example"))
-    }
-
-    /// The address that the provider sends a browser back to, not yet opened.
-    #[track_caller]
-    fn way_back(&self, visitor: &mut Visitor, start: &str) -> String {
-        visitor.until(start, &self.url(CALLBACK))
-    }
-
-    /// Begins to link; the browser is at the provider then.
-    #[track_caller]
-    fn begin_to_link(&self, visitor: &mut Visitor, token: &str) -> String {
-        let begun = self
-            .host
-            .api()
-            .with_token(token)
-            .post("/auth/identities", &json!({ "provider": "example" }))
-            .expect(200);
-        visitor.take(&self.front.url(), &begun);
-        begun.json()["authorization_url"]
-            .as_str()
-            .expect("an address to go to")
-            .to_owned()
-    }
-}
-
-fn ada() -> Value {
-    json!({ "sub": "ada", "email": "ada@example.org", "email_verified": true, "name": "Ada Lovelace" })
-}
+use url::Url;
 
 fn account(answer: &Answer) -> Value {
     answer.json()["account"].clone()
@@ -109,7 +44,7 @@ fn somebody_new_gets_an_account_and_the_same_one_again() {
 
 #[test]
 fn a_browser_keeps_the_cookies_of_a_sign_in_and_of_its_session() {
-    let scene = Scene::new();
+    let scene = Scene::start();
     scene.provider.person(&ada());
     let chromium = Chromium::start();
     chromium.open(&scene.url("/auth/oidc/example?session=cookie&return_to=/auth/me"));
@@ -125,7 +60,7 @@ fn a_browser_keeps_the_cookies_of_a_sign_in_and_of_its_session() {
 
 #[test]
 fn a_session_in_a_cookie_is_never_in_an_address() {
-    let scene = Scene::new();
+    let scene = Scene::start();
     scene.provider.person(&ada());
     let mut visitor = Visitor::default();
     let start = scene.url("/auth/oidc/example?session=cookie&return_to=/auth/me");
@@ -141,73 +76,8 @@ fn a_session_in_a_cookie_is_never_in_an_address() {
 }
 
 #[test]
-fn an_address_that_has_an_account_is_linked_by_its_owner_alone() {
-    let scene = Scene::new();
-    let id = scene.host.account("ada@example.org", &[]);
-    scene.host.account("eve@example.org", &[]);
-    scene
-        .sign_in(&mut Visitor::default(), &ada())
-        .expect_problem(409, "link_required");
-    scene
-        .host
-        .post("/auth/identities", &json!({ "provider": "example" }))
-        .expect_problem(401, "unauthenticated");
-
-    let token = scene.host.session("ada@example.org");
-    let mut visitor = Visitor::with_pages();
-    let there = scene.begin_to_link(&mut visitor, &token);
-    assert!(
-        visitor
-            .follow(&there)
-            .expect(200)
-            .text()
-            .contains("The accounts are linked")
-    );
-    let signed_in = scene.sign_in(&mut Visitor::default(), &ada()).expect(200);
-    assert_eq!(account(&signed_in)["id"], id.as_str());
-
-    let eve = scene.host.session("eve@example.org");
-    let mut visitor = Visitor::default();
-    let there = scene.begin_to_link(&mut visitor, &eve);
-    visitor.follow(&there).expect_problem(409, "identity_taken");
-}
-
-#[test]
-fn a_link_is_not_finished_for_a_session_that_has_ended_or_in_another_browser() {
-    let scene = Scene::new();
-    scene.host.account("ada@example.org", &[]);
-    scene.provider.person(&ada());
-    let token = scene.host.session("ada@example.org");
-    let mut visitor = Visitor::default();
-    let there = scene.begin_to_link(&mut visitor, &token);
-    let back = scene.way_back(&mut visitor, &there);
-    scene
-        .host
-        .api()
-        .with_token(&token)
-        .post("/auth/logout", &json!({}))
-        .expect(204);
-    visitor.visit(&back).expect_problem(401, "unauthenticated");
-
-    // Ada's address in the browser of somebody else, who is signed in at the provider: nothing of theirs is linked to her.
-    let token = scene.host.session("ada@example.org");
-    let there = scene.begin_to_link(&mut Visitor::default(), &token);
-    let mut other = Visitor::default();
-    let back = scene.way_back(&mut other, &there);
-    other.visit(&back).expect_problem(400, "sign_in_spent");
-    let linked = scene
-        .host
-        .api()
-        .with_token(&token)
-        .get("/auth/identities")
-        .expect(200)
-        .json();
-    assert_eq!(linked["items"], json!([]));
-}
-
-#[test]
 fn an_answer_counts_once_and_in_the_browser_that_asked() {
-    let scene = Scene::new();
+    let scene = Scene::start();
     scene.provider.person(&ada());
     let start = scene.url("/auth/oidc/example");
     let mut visitor = Visitor::default();
@@ -231,7 +101,7 @@ fn an_answer_counts_once_and_in_the_browser_that_asked() {
 
 #[test]
 fn a_code_is_good_for_the_sign_in_that_it_was_made_for() {
-    let scene = Scene::new();
+    let scene = Scene::start();
     scene.provider.person(&ada());
     let start = scene.url("/auth/oidc/example");
     let code = |url: &str| parameter(url, "code");
@@ -282,7 +152,7 @@ fn the_answer_of_another_provider_is_refused() {
 
 #[test]
 fn a_sign_in_leads_to_a_path_of_this_host_and_nowhere_else() {
-    let scene = Scene::new();
+    let scene = Scene::start();
     for bad in [
         "//evil.example",
         "%2F%2Fevil.example",
@@ -304,8 +174,29 @@ fn a_sign_in_leads_to_a_path_of_this_host_and_nowhere_else() {
 }
 
 #[test]
+fn a_provider_sends_people_back_to_the_public_url_whatever_host_is_asked() {
+    let scene = Scene::start();
+    scene.provider.person(&ada());
+    let forged = |path: &str, cookie: &str| {
+        let request = scene.host.api().request("GET", path).header("cookie", cookie);
+        let request = request.header("host", "evil.example");
+        request.header("x-forwarded-host", "evil.example").send().expect(302)
+    };
+    let begun = forged("/auth/oidc/example?session=cookie&return_to=/auth/me", "other=any");
+    let there: Url = begun.location().parse().expect("an address");
+    let back = there.query_pairs().find(|(name, _)| name == "redirect_uri");
+    assert_eq!(back.expect("where to come back to").1, scene.url(CALLBACK));
+    // Nor does it lead elsewhere from there.
+    let cookie = begun.header("set-cookie").and_then(|set| set.split(';').next());
+    let back = scene.way_back(&mut Visitor::default(), &begun.location());
+    let path = back.strip_prefix(&scene.front.url()).expect("it leads to the host");
+    let sent_on = forged(path, cookie.expect("a cookie"));
+    assert_eq!(sent_on.location(), scene.url("/auth/me"));
+}
+
+#[test]
 fn what_a_provider_refuses_is_said_and_nothing_is_repeated() {
-    let scene = Scene::new();
+    let scene = Scene::start();
     scene
         .sign_in(&mut Visitor::default(), &json!({ "sub": "ada", "deny": true }))
         .expect_problem(403, "provider_denied");
@@ -328,7 +219,7 @@ fn what_a_provider_refuses_is_said_and_nothing_is_repeated() {
 
 #[test]
 fn nobody_gets_in_whom_the_provider_or_the_operator_does_not_vouch_for() {
-    let scene = Scene::new();
+    let scene = Scene::start();
     for person in [
         json!({ "sub": "bob", "email": "bob@example.org", "email_verified": false }),
         json!({ "sub": "bob", "email": "bob@example.org" }),
@@ -355,7 +246,7 @@ fn nobody_gets_in_whom_the_provider_or_the_operator_does_not_vouch_for() {
 
 #[test]
 fn a_provider_that_is_down_is_said_and_one_with_new_keys_is_trusted_again() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::start();
     scene.provider.stop();
     let start = scene.url("/auth/oidc/example");
     let down = Visitor::default()

@@ -24,6 +24,15 @@ fn reset_token(host: &Host, email: &str) -> String {
     found.expect("it was waited for").token()
 }
 
+/// Waits for the page with this heading, which anybody can read and use, and keeps a picture of it.
+#[track_caller]
+fn show(chromium: &Chromium, heading: &str, name: &str) {
+    chromium.wait_for("h1", heading);
+    chromium.assert_seen();
+    chromium.assert_accessible();
+    chromium.picture(name);
+}
+
 #[test]
 fn an_address_is_confirmed_and_a_password_reset_by_pressing_buttons() {
     let front = Front::open();
@@ -41,17 +50,18 @@ fn an_address_is_confirmed_and_a_password_reset_by_pressing_buttons() {
             host.mail_to(&email, 1).token()
         );
         chromium.open(&link);
-        assert_eq!(chromium.text("h1"), "Confirm your e-mail address");
-        chromium.assert_accessible();
-        chromium.picture(&format!("verify-{name}"));
+        show(&chromium, "Confirm your e-mail address", &format!("verify-{name}"));
         // Nothing has happened yet.
         host.login(&email, PASSWORD).expect(401);
         chromium.fill("#password", ANOTHER_PASSWORD);
         chromium.press("button");
         let said = chromium.text("[role=alert]");
         assert!(said.contains("another password"), "{said}");
-        chromium.assert_accessible();
-        chromium.picture(&format!("verify-wrong-{name}"));
+        show(
+            &chromium,
+            "Confirm your e-mail address",
+            &format!("verify-wrong-{name}"),
+        );
         // Whoever reads the mail may have the account with a password of their own.
         chromium.fill("#new", "passwordpassword");
         chromium.press("button");
@@ -59,14 +69,10 @@ fn an_address_is_confirmed_and_a_password_reset_by_pressing_buttons() {
         assert!(said.contains("too easy to guess"), "{said}");
         chromium.fill("#new", PASSWORD);
         chromium.press("button");
-        chromium.wait_for("h1", "The address is confirmed");
-        chromium.assert_accessible();
-        chromium.picture(&format!("verified-{name}"));
+        show(&chromium, "The address is confirmed", &format!("verified-{name}"));
         host.login(&email, PASSWORD).expect(200);
         chromium.open(&link);
-        assert_eq!(chromium.text("h1"), "This did not work");
-        chromium.assert_accessible();
-        chromium.picture(&format!("spent-{name}"));
+        show(&chromium, "This did not work", &format!("spent-{name}"));
 
         host.post("/auth/password/forgot", &json!({ "email": email }))
             .expect(204);
@@ -75,16 +81,15 @@ fn an_address_is_confirmed_and_a_password_reset_by_pressing_buttons() {
             front.url(),
             reset_token(&host, &email)
         ));
+        show(&chromium, "Set a new password", &format!("reset-{name}"));
         chromium.fill("#new", "passwordpassword");
         chromium.press("button");
         let said = chromium.text("[role=alert]");
         assert!(said.contains("too easy to guess"), "{said}");
-        chromium.assert_accessible();
-        chromium.picture(&format!("reset-{name}"));
+        show(&chromium, "Set a new password", &format!("reset-wrong-{name}"));
         chromium.fill("#new", ANOTHER_PASSWORD);
         chromium.press("button");
-        chromium.wait_for("h1", "The password is set");
-        chromium.assert_accessible();
+        show(&chromium, "The password is set", &format!("reset-done-{name}"));
         host.login(&email, ANOTHER_PASSWORD).expect(200);
     }
 }
@@ -96,23 +101,21 @@ fn the_first_administrator_is_made_on_a_page_and_sessions_end_on_another() {
     let chromium = Chromium::start_without_script();
     let (email, link) = ("root@example.org", format!("{}{}", front.url(), host.setup_link()));
     chromium.open(&link);
-    assert_eq!(chromium.text("h1"), "Make the first administrator");
-    chromium.assert_accessible();
+    show(&chromium, "Make the first administrator", "setup");
     chromium.fill("#email", email);
     chromium.fill("#new", "passwordpassword");
     chromium.press("button");
     let said = chromium.text("[role=alert]");
     assert!(said.contains("too easy to guess"), "{said}");
-    chromium.picture("setup");
+    show(&chromium, "Make the first administrator", "setup-wrong");
     chromium.fill("#new", PASSWORD);
     chromium.press("button");
-    chromium.wait_for("h1", "The account is made");
-    chromium.assert_accessible();
+    show(&chromium, "The account is made", "setup-done");
     let root = host.member(email);
     let me = root.get("/auth/me").expect(200).json();
     assert_eq!(me["roles"], json!(["admin"]));
     chromium.open(&link);
-    assert_eq!(chromium.text("h1"), "This did not work");
+    show(&chromium, "This did not work", "setup-spent");
 
     for _ in 0..10 {
         host.login(email, ANOTHER_PASSWORD).expect(401);
@@ -126,12 +129,10 @@ fn the_first_administrator_is_made_on_a_page_and_sessions_end_on_another() {
     let mail = mails.iter().find(|mail| mail.subject.starts_with("Many failed"));
     let token = mail.expect("it was waited for").token();
     chromium.open(&format!("{}/account/end-session?token={token}", front.url()));
-    chromium.assert_accessible();
-    chromium.picture("end-session");
+    show(&chromium, "Sign out", "end-session");
     root.get("/auth/me").expect(200);
     chromium.press("button");
-    chromium.wait_for("h1", "Signed out");
-    chromium.assert_accessible();
+    show(&chromium, "Signed out", "end-session-done");
     root.get("/auth/me").expect(401);
 }
 
@@ -145,12 +146,45 @@ fn the_pages_can_be_read_in_the_dark() {
     chromium.fill("#new", "passwordpassword");
     chromium.press("button");
     assert!(chromium.text("[role=alert]").contains("too easy to guess"));
-    chromium.assert_accessible();
-    chromium.picture("setup-dark");
+    show(&chromium, "Make the first administrator", "setup-dark");
     chromium.open(&format!("{}/account/reset?token=none", front.url()));
-    assert_eq!(chromium.text("h1"), "This did not work");
-    chromium.assert_accessible();
-    chromium.picture("spent-dark");
+    show(&chromium, "This did not work", "spent-dark");
+}
+
+#[test]
+fn the_pages_fit_on_a_phone() {
+    let front = Front::open();
+    let host = host(&front);
+    let chromium = Chromium::start();
+    chromium.shrink(360, 740);
+    chromium.open(&format!("{}{}", front.url(), host.setup_link()));
+    show(&chromium, "Make the first administrator", "setup-narrow");
+    // A browser takes a page that says nothing of phones for a wide one, and shows all of it small.
+    assert_eq!(chromium.script("return innerWidth"), 360);
+    chromium.fill("#email", "root@example.org");
+    chromium.fill("#new", "passwordpassword");
+    chromium.press("button");
+    assert!(chromium.text("[role=alert]").contains("too easy to guess"));
+    show(&chromium, "Make the first administrator", "setup-wrong-narrow");
+    assert_eq!(chromium.script("return innerWidth"), 360);
+}
+
+#[test]
+fn the_check_of_what_is_seen_finds_what_is_not() {
+    let chromium = Chromium::start();
+    for page in [
+        "<main></main>",
+        "<main style='opacity:0'>words</main>",
+        "<main>words <b style='visibility:hidden'>more</b></main>",
+        "<main>words</main><p style='width:2000px'>wide</p>",
+        "<main>words <b style='position:absolute;left:-50px'>more</b></main>",
+    ] {
+        chromium.open(&format!("data:text/html,<!doctype html>{page}"));
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| chromium.assert_seen()));
+        assert!(checked.is_err(), "{page} passes");
+    }
+    chromium.open("data:text/html,<!doctype html><main>words <input type='hidden'><input></main>");
+    chromium.assert_seen();
 }
 
 #[test]

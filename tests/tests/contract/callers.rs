@@ -51,10 +51,12 @@ pub(crate) enum Caller {
     Stale,
     /// A session whose time is over.
     Expired,
+    /// The same in a browser, on a page of the host.
+    ExpiredCookie,
 }
 
 impl Caller {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Anonymous,
         Self::Owner,
         Self::Cookie,
@@ -69,6 +71,7 @@ impl Caller {
         Self::Revoked,
         Self::Stale,
         Self::Expired,
+        Self::ExpiredCookie,
     ];
 }
 
@@ -80,6 +83,7 @@ pub(crate) struct World {
     /// When the stale sessions were used last.
     used: Cell<Instant>,
     expired: String,
+    expired_cookie: String,
     count: Cell<u32>,
 }
 
@@ -116,6 +120,7 @@ impl World {
             stale: Vec::new(),
             used: Cell::new(Instant::now()),
             expired: host.session("expired@example.org"),
+            expired_cookie: host.cookie("expired@example.org"),
             count: Cell::new(0),
             host,
         };
@@ -144,15 +149,16 @@ impl World {
     }
 
     /// What the route answers.
-    pub(crate) fn ask(&self, row: &Row, caller: Caller) -> u16 {
+    pub(crate) fn ask(&self, row: &Row, caller: Caller) -> Answer {
         self.use_stale();
         let owner = self.owner();
         let client = self.client(row, caller, &owner);
         let path = self.filled(row.path, &owner);
         let request = client.request(row.method, &path);
         let request = match caller {
-            Caller::Cookie => self.by_browser(request, &owner, "same-origin"),
-            Caller::Foreign => self.by_browser(request, &owner, "cross-site"),
+            Caller::Cookie => by_browser(request, &self.host.cookie(&owner.email), "same-origin"),
+            Caller::Foreign => by_browser(request, &self.host.cookie(&owner.email), "cross-site"),
+            Caller::ExpiredCookie => by_browser(request, &self.expired_cookie, "same-origin"),
             _ => request,
         };
         let body = self.filled(row.body, &owner);
@@ -162,13 +168,7 @@ impl World {
             Some('{' | '[') => request.body("application/json", body),
             Some(_) => request.body("application/x-www-form-urlencoded", body),
         };
-        request.send().status
-    }
-
-    /// The request as the owner's browser sends it for a page of this site.
-    fn by_browser<'c>(&self, request: Request<'c>, owner: &Owner, site: &str) -> Request<'c> {
-        let cookie = self.host.cookie(&owner.email);
-        request.header("cookie", &cookie).header("sec-fetch-site", site)
+        request.send()
     }
 
     /// What methods a route has.
@@ -242,6 +242,10 @@ impl World {
                 self.wait(IDLE);
                 self.expired.clone()
             }
+            Caller::ExpiredCookie => {
+                self.wait(IDLE);
+                return anybody.clone();
+            }
         };
         anybody.with_token(&token)
     }
@@ -301,6 +305,11 @@ impl World {
         });
         letter.expect("it is there")
     }
+}
+
+/// The request as a browser with this cookie sends it for a page of that site.
+fn by_browser<'c>(request: Request<'c>, cookie: &str, site: &str) -> Request<'c> {
+    request.header("cookie", cookie).header("sec-fetch-site", site)
 }
 
 fn anybody_to(host: &Host, token: &str) -> Client {

@@ -42,13 +42,13 @@ enum Rule {
 impl Row {
     pub(crate) fn expected(&self, caller: Caller) -> u16 {
         use Caller::{
-            Administrator, Anonymous, Cookie, Expired, Foreign, Garbage, Half, Operator, Other, Program, Revoked, Role,
-            Stale,
+            Administrator, Anonymous, Cookie, Expired, ExpiredCookie, Foreign, Garbage, Half, Operator, Other, Program,
+            Revoked, Role, Stale,
         };
         match (&self.rule, caller) {
             (Rule::Each(statuses), caller) => statuses[caller as usize],
             (Rule::Public(status), _) => *status,
-            (_, Expired | Revoked | Half | Garbage) => 401,
+            (_, Expired | ExpiredCookie | Revoked | Half | Garbage) => 401,
             // The admin API takes no cookies, whosever they are.
             (Rule::Operator(_), Cookie | Foreign) => 401,
             (_, Foreign) => 403,
@@ -112,43 +112,55 @@ pub(crate) static TABLE: &[Row] = &[
     everywhere(Surface::Api, "/readyz"),
     everywhere(Surface::Admin, "/healthz"),
     everywhere(Surface::Admin, "/readyz"),
-    //    anon own  cook forn othr role adm  prog oper half gar  rev  stal exp
+    //    anon own  cook forn othr role adm  prog oper half gar  rev  stal exp  exck
     api("GET", "/api/products", "", Anyone(200)),
     api(
         "POST",
         "/api/products",
         r#"{"sku": "{sku}", "name": "Lamp"}"#,
-        Each([401, 201, 201, 403, 201, 201, 201, 403, 201, 401, 401, 401, 201, 401]),
+        Each([
+            401, 201, 201, 403, 201, 201, 201, 403, 201, 401, 401, 401, 201, 401, 401,
+        ]),
     ),
     api(
         "GET",
         "/api/products/{product}",
         "",
-        Each([401, 200, 200, 403, 200, 200, 200, 200, 200, 401, 401, 401, 200, 401]),
+        Each([
+            401, 200, 200, 403, 200, 200, 200, 200, 200, 401, 401, 401, 200, 401, 401,
+        ]),
     ),
     api(
         "PUT",
         "/api/products/{product}",
         r#"{"sku": "{sku}", "name": "Lamp"}"#,
-        Each([401, 200, 200, 403, 403, 403, 200, 403, 200, 401, 401, 401, 403, 401]),
+        Each([
+            401, 200, 200, 403, 403, 403, 200, 403, 200, 401, 401, 401, 403, 401, 401,
+        ]),
     ),
     api(
         "PATCH",
         "/api/products/{product}",
         r#"{"name": "Lamp"}"#,
-        Each([401, 200, 200, 403, 403, 403, 200, 403, 200, 401, 401, 401, 403, 401]),
+        Each([
+            401, 200, 200, 403, 403, 403, 200, 403, 200, 401, 401, 401, 403, 401, 401,
+        ]),
     ),
     api(
         "DELETE",
         "/api/products/{product}",
         "",
-        Each([401, 403, 403, 403, 403, 204, 204, 403, 204, 401, 401, 401, 403, 401]),
+        Each([
+            401, 403, 403, 403, 403, 204, 204, 403, 204, 401, 401, 401, 403, 401, 401,
+        ]),
     ),
     api(
         "POST",
         "/api/batch",
         r#"{"operations": [{"method": "DELETE", "path": "/api/products/{product}"}]}"#,
-        Each([401, 403, 403, 403, 403, 200, 200, 403, 200, 401, 401, 401, 403, 401]),
+        Each([
+            401, 403, 403, 403, 403, 200, 200, 403, 200, 401, 401, 401, 403, 401, 401,
+        ]),
     ),
     // What needs no session takes no notice of one.
     api(
@@ -246,7 +258,7 @@ pub(crate) static TABLE: &[Row] = &[
     api("POST", "/auth/passkeys/options", "{}", Recent(200)),
     api("POST", "/auth/passkeys", NEW_PASSKEY, Recent(410)),
     api("DELETE", "/auth/passkeys/{nothing}", "", Recent(404)),
-    // Nobody comes back from the provider here: tests/peers has another.
+    // Nobody comes back from the provider here: tests/peers has another, and unlinks what was linked.
     api("GET", "/auth/oidc", "", Public(200)),
     api("GET", "/auth/oidc/example", "", Public(302)),
     api("GET", "/auth/oidc/example/callback", "", Public(400)),

@@ -124,6 +124,22 @@ pub struct Removed {
     /// Identities at providers.
     #[serde(default)]
     pub identities: u64,
+    /// Apps that make codes.
+    #[serde(default)]
+    pub apps: u64,
+    /// Recovery codes that were not used.
+    #[serde(default)]
+    pub recovery_codes: u64,
+    /// Passkeys.
+    #[serde(default)]
+    pub passkeys: u64,
+    /// Places from where somebody had logged in.
+    #[serde(default)]
+    pub known_places: u64,
+    /// Records of the account itself: it, its address, its second factors, what is known of its logins, and the key to what the
+    /// audit log tells of it.
+    #[serde(default)]
+    pub records: u64,
 }
 
 impl Accounts {

@@ -7,8 +7,10 @@ use uuid::Uuid;
 use super::{Erasure, Stage, find};
 use crate::accounts::Accounts;
 use crate::accounts::error::Error;
+use crate::accounts::factor::Factors;
 use crate::accounts::mail::About;
 use crate::accounts::store::Work;
+use crate::accounts::watch::Watch;
 use crate::capabilities::catalogue::Catalogue;
 use crate::capabilities::erasure;
 use crate::manifest::OnErase;
@@ -240,13 +242,15 @@ async fn remove_attempts(work: &mut Work, erasure: &mut Erasure) -> Result<bool,
 }
 
 /// The account itself, and the key without which nobody reads what the audit log tells of it.
-async fn remove_account(work: &mut Work, erasure: &Erasure) -> Result<(), Error> {
+async fn remove_account(work: &mut Work, erasure: &mut Erasure) -> Result<(), Error> {
     let account = erasure.account;
+    count_factors(work, erasure).await;
     if let Some(address) = &erasure.address {
         let of_address = keys::address(address.as_str());
         // Somebody may have it anew only behind this commit.
         if work.read::<Uuid>(&of_address).await? == Some(account) {
             work.delete(of_address);
+            erasure.removed.records += 1;
         }
     }
     let own: [Key; 4] = [
@@ -258,7 +262,21 @@ async fn remove_account(work: &mut Work, erasure: &Erasure) -> Result<(), Error>
     for key in own {
         if work.read::<IgnoredAny>(&key).await?.is_some() {
             work.delete(key);
+            erasure.removed.records += 1;
         }
     }
     Ok(())
+}
+
+/// Counts what goes with the records of the account. Where one can't be read, it goes uncounted.
+async fn count_factors(work: &mut Work, erasure: &mut Erasure) {
+    let removed = &mut erasure.removed;
+    if let Ok(Some(factors)) = work.read::<Factors>(&keys::factors(erasure.account)).await {
+        removed.apps += u64::from(factors.totp.is_some());
+        removed.recovery_codes += factors.recovery.len() as u64;
+        removed.passkeys += factors.passkeys.len() as u64;
+    }
+    if let Ok(Some(watch)) = work.read::<Watch>(&keys::watch(erasure.account)).await {
+        removed.known_places += watch.known().len() as u64;
+    }
 }

@@ -67,6 +67,29 @@ async fn an_account_that_is_erased_leaves_nothing_but_its_id_where_that_may_be()
 }
 
 #[tokio::test]
+async fn a_receipt_counts_what_the_account_had_to_log_in_with() {
+    let fixture = Fixture::new();
+    let ada = fixture.account(ADDRESS).await;
+    let at_home = Client {
+        address: Some([192, 0, 2, 1].into()),
+        agent: Some("a browser".to_owned()),
+    };
+    let login = fixture.login_from(ADDRESS, &at_home).await;
+    let identity = fixture.identity(&login).await.unwrap();
+    fixture.guard(&identity).await;
+    let catalogue = Catalogue::load(Arc::clone(&fixture.accounts.engine), 0).await.unwrap();
+    let signed = fixture
+        .accounts
+        .erase(&catalogue, ada.id, &By::console())
+        .await
+        .unwrap();
+    let removed = &signed.receipt.removed;
+    // The account, its address, its factors, its logins and its key.
+    assert_eq!((removed.apps, removed.recovery_codes, removed.records), (1, 10, 5));
+    assert_eq!(removed.known_places, 1);
+}
+
+#[tokio::test]
 async fn an_erasure_that_was_broken_off_anywhere_is_gone_on_with() {
     let fixture = Fixture::new();
     let accounts = &fixture.accounts;

@@ -86,6 +86,10 @@ async fn a_locked_account_is_not_logged_in_through_a_provider() {
         .await
         .unwrap();
     assert_eq!(fixture.sign_in(&ada).await.err(), Some(Error::BadCredentials));
+    // Its owner reads that somebody tried to.
+    let event = fixture.accounts.activity(account.id, None, 1).await.unwrap().remove(0);
+    let told = (event.act, event.method, event.is_success);
+    assert_eq!(told, (Act::Login, Some(Method::Oidc), false));
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 mod activity;
 mod administrators;
 mod at_once;
+mod callers;
+mod equal_work;
 mod erase;
 mod erase_bounds;
 mod erase_places;
@@ -10,6 +12,7 @@ mod erase_strangers;
 mod federation;
 mod held_back;
 mod links;
+mod mailed_codes;
 mod passkeys;
 mod rehashing;
 mod required;
@@ -36,6 +39,14 @@ fn secrets(seed_keys: &str) -> Secrets {
         name: "shop.example.org".to_owned(),
         public_url: Some("https://shop.example.org".to_owned()),
         blocklist: Blocklist::default(),
+    }
+}
+
+/// Has an account have these roles and no others.
+fn roles(named: &[&str]) -> Change {
+    Change {
+        roles: Some(named.iter().map(|role| (*role).to_owned()).collect()),
+        ..Change::default()
     }
 }
 
@@ -103,6 +114,14 @@ impl Fixture {
         let mail = mails.iter().rev().find(|mail| mail.payload["about"] == about).unwrap();
         let path = mail.payload["link"]["path"].as_str().unwrap();
         path.split_once("?token=").unwrap().1.to_owned()
+    }
+
+    /// The code in the newest mail that has one.
+    async fn newest_code(&self) -> String {
+        let outbox = Outbox::of(Arc::clone(&self.accounts.engine));
+        let mails = outbox.list(false, 100).await.unwrap();
+        let mut codes = mails.iter().filter_map(|mail| mail.payload["code"].as_str());
+        codes.next_back().unwrap().to_owned()
     }
 
     async fn identity(&self, login: &Login) -> Option<Identity> {

@@ -44,7 +44,7 @@ impl Fixture {
     }
 
     /// Turns on codes: the session with its other token.
-    async fn guard(&self, identity: &Identity) -> Login {
+    pub(super) async fn guard(&self, identity: &Identity) -> Login {
         let offer = self.accounts.offer_totp(identity).await.unwrap();
         let first = code(&offer.secret, self.clock.now_ms());
         let confirmed = self.accounts.confirm_totp(identity, &first, &Client::default()).await;

@@ -101,7 +101,7 @@ impl Guarded {
         code(&self.secret, self.fixture.clock.now_ms())
     }
 
-    fn wrong(&self) -> String {
+    pub(super) fn wrong(&self) -> String {
         wrong_code(&self.secret, self.fixture.clock.now_ms())
     }
 }
@@ -282,9 +282,7 @@ async fn codes_by_mail_are_asked_for_only_where_the_operator_wants_them_and_neve
         panic!("no code is asked for");
     };
     assert_eq!(challenge.methods, [Method::Email]);
-    let outbox = crate::storage::outbox::Outbox::of(Arc::clone(&fixture.accounts.engine));
-    let mails = outbox.list(false, 10).await.unwrap();
-    let sent = mails[0].payload["code"].as_str().unwrap().to_owned();
+    let sent = fixture.newest_code().await;
     let answer = async |text: &str| {
         let token = challenge.token.reveal();
         fixture

@@ -3,7 +3,6 @@
 mod receipt;
 mod secret;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -134,15 +133,9 @@ impl Act {
                     return Err(Failure::Usage("name a role with --add or --remove".to_owned()));
                 }
                 let account = accounts.find(&email).await?;
-                let held = account["roles"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str);
-                let mut roles: BTreeSet<&str> = held.collect();
-                roles.extend(add.iter().map(String::as_str));
-                roles.retain(|role| !remove.iter().any(|removed| removed == role));
-                accounts.change(&account, json!({ "roles": roles })).await
+                // Not all that it is to have: somebody else may be changing others.
+                let change = json!({ "add_roles": add, "remove_roles": remove });
+                accounts.change(&account, change).await
             }
             Self::Lock { email, undo } => {
                 let account = accounts.find(&email).await?;

@@ -34,6 +34,10 @@ struct New {
 struct Changed {
     #[serde(default, deserialize_with = "given")]
     roles: Option<Option<BTreeSet<String>>>,
+    #[serde(default)]
+    add_roles: BTreeSet<String>,
+    #[serde(default)]
+    remove_roles: BTreeSet<String>,
     #[serde(default, deserialize_with = "given")]
     locked: Option<Option<bool>>,
 }
@@ -116,12 +120,14 @@ pub(in crate::http) async fn account(
         return respond::value(request.format, &receipt(&signed)).await;
     }
     let account = if request.head.method == Method::PATCH {
-        let Changed { roles, locked } = call::form(http, request, body).await?;
+        let changed: Changed = call::form(http, request, body).await?;
         let by = admin::by(http, request).await?;
         // RFC 7396: what is null is removed.
         let change = Change {
-            roles: roles.map(Option::unwrap_or_default),
-            is_locked: locked.map(Option::unwrap_or_default),
+            roles: changed.roles.map(Option::unwrap_or_default),
+            added_roles: changed.add_roles,
+            removed_roles: changed.remove_roles,
+            is_locked: changed.locked.map(Option::unwrap_or_default),
         };
         http.accounts.change(id, &change, &by).await?
     } else {

@@ -30,7 +30,8 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = BASE64.encode(&Sha256::digest(STYLE));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; object-src 'none'; base-uri 'none'; style-src 'sha256-{style}'; form-action 'self'; \
+         frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).expect("base64 is a header's text")
 });

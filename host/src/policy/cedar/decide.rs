@@ -14,6 +14,8 @@ use super::principal::Principal;
 use super::specialise::specialised;
 
 static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(Authorizer::new);
+/// What is known where no policy asks who is in which role.
+static NOBODY: LazyLock<Entities> = LazyLock::new(Entities::empty);
 
 /// Cedar refuses to evaluate anything with less stack than 100 KiB, as it measures it. It looks at the stack of the thread, which
 /// is not the one in use where a guest has asked for a document: there it gets another one.
@@ -33,6 +35,8 @@ pub struct Slice {
     names_owner: bool,
     /// Whether the decision may be another one for another document.
     asks_about_document: bool,
+    /// Whether what is in what matters, such as a principal in a role. To have Cedar look for that is a third of a decision.
+    asks_about_roles: bool,
     /// Whom the permits are for.
     permitted: Vec<PrincipalConstraint>,
 }
@@ -62,6 +66,7 @@ impl Slice {
             attributes: known.iter().filter(|known| is_named(&known.name)).cloned().collect(),
             names_owner: is_named("owner"),
             asks_about_document: asked.iter().any(|asked| asked.document),
+            asks_about_roles: asked.iter().any(|asked| asked.roles),
             permitted: (policies.iter().filter(|policy| policy.effect() == Effect::Permit))
                 .map(|policy| policy.principal_constraint())
                 .collect(),
@@ -139,14 +144,22 @@ impl Slice {
             None => self.nothing.clone(),
         };
         let with_document;
-        let entities: &Entities = match facts {
+        let known = if self.asks_about_roles {
+            principal.entities()
+        } else {
+            &*NOBODY
+        };
+        let entities = match facts {
             Some(facts) if self.names_owner || !self.attributes.is_empty() => {
                 let entity = document::entity(resource.clone(), facts, &self.attributes, self.names_owner, principal)?;
-                let added = principal.entities.clone().add_entities([entity], None);
+                let added = match self.asks_about_roles {
+                    true => known.clone().add_entities([entity], None),
+                    false => Entities::from_entities([entity], None),
+                };
                 with_document = added.map_err(|_| document::Unfit)?;
                 &with_document
             }
-            _ => &principal.entities,
+            _ => known,
         };
         let request = Request::new(
             principal.uid.clone(),
@@ -164,6 +177,8 @@ impl Slice {
 struct Asked {
     /// Whether it looks at the document.
     document: bool,
+    /// Whether it asks what is in what (`in`).
+    roles: bool,
     /// Every name of an attribute in it, of whatever; all where the policy can't be looked into.
     attributes: Option<Vec<String>>,
 }
@@ -173,6 +188,7 @@ impl Asked {
         let Ok(form) = policy.to_json() else {
             return Self {
                 document: true,
+                roles: true,
                 attributes: None,
             };
         };
@@ -180,6 +196,13 @@ impl Asked {
             document: !matches!(
                 policy.resource_constraint(),
                 ResourceConstraint::Any | ResourceConstraint::Is(_)
+            ),
+            roles: matches!(
+                policy.principal_constraint(),
+                PrincipalConstraint::In(_) | PrincipalConstraint::IsIn(..)
+            ) || matches!(
+                policy.resource_constraint(),
+                ResourceConstraint::In(_) | ResourceConstraint::IsIn(..)
             ),
             attributes: Some(Vec::new()),
         };
@@ -193,6 +216,8 @@ impl Asked {
         match form {
             Value::Object(members) => {
                 for (name, value) in members {
+                    // An operator of its own, or a part of `is … in`.
+                    self.roles |= name == "in";
                     match (name.as_str(), value) {
                         ("Var", Value::String(variable)) => self.document |= variable == "resource",
                         ("attr", Value::String(name)) => self.add(name),

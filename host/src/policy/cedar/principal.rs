@@ -34,14 +34,20 @@ impl Kind {
 }
 
 /// A caller, ready to be decided about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Principal {
     pub(super) kind: Kind,
     pub(super) uid: EntityUid,
     pub(super) account: Option<Uuid>,
     roles: Vec<EntityUid>,
-    /// The principal with its roles.
-    pub(super) entities: Entities,
+    /// The principal with its roles, once a policy has asked for them: most name none.
+    entities: OnceLock<Entities>,
+}
+
+impl PartialEq for Principal {
+    fn eq(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.roles == other.roles
+    }
 }
 
 impl Principal {
@@ -66,17 +72,21 @@ impl Principal {
             Caller::Account(account) => account.roles.iter(),
             Caller::Anonymous | Caller::Operator => [].iter(),
         };
-        let roles: Vec<EntityUid> = roles.map(|role| names::uid(&names::ROLE, role)).collect();
-        let entity = Entity::new_no_attrs(uid.clone(), roles.iter().cloned().collect());
-        let added = Entities::empty().add_entities([entity], None);
-        let entities = added.expect("one entity contradicts no other");
         Self {
             kind: Kind::of(caller),
             uid,
             account: caller.account(),
-            roles,
-            entities,
+            roles: roles.map(|role| names::uid(&names::ROLE, role)).collect(),
+            entities: OnceLock::new(),
         }
+    }
+
+    /// The principal with its roles, as Cedar looks at them.
+    pub(super) fn entities(&self) -> &Entities {
+        self.entities.get_or_init(|| {
+            let entity = Entity::new_no_attrs(self.uid.clone(), self.roles.iter().cloned().collect());
+            Entities::from_entities([entity], None).expect("one entity contradicts no other")
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use super::principal::Kind;
 use super::{Facts, Policies};
 use crate::config::PolicyFile;
 use crate::manifest::{Access, AccessWord, Action, Resource};
-use crate::policy::{Account, Caller, Refusal, Rules, Scope, authorize};
+use crate::policy::{Account, Caller, Refusal, Rules, Scope, authorize, authorize_again, authorize_own};
 
 fn resource(name: &str, word: &str) -> Resource {
     let schema = json!({"type": "object", "properties": {
@@ -111,6 +111,32 @@ fn a_policy_may_ask_about_the_fields_of_a_document() {
 }
 
 #[test]
+fn roles_count_wherever_a_policy_asks_for_them() {
+    let policy = |principal: &str, asked: &str| {
+        format!(
+            "permit ({principal}, action, resource is Portcullis::products) when {{ resource has name && ({asked}) }};"
+        )
+    };
+    let clerk = r#"Portcullis::Role::"clerk""#;
+    for text in [
+        policy(&format!("principal in {clerk}"), "true"),
+        policy(&format!("principal is Portcullis::Account in {clerk}"), "true"),
+        policy("principal", &format!("principal in {clerk}")),
+        policy("principal", &format!("principal is Portcullis::Account in {clerk}")),
+        policy(
+            "principal",
+            &format!(r#"principal in [Portcullis::Role::"boss", {clerk}]"#),
+        ),
+        policy("principal", &format!("if principal in {clerk} then true else false")),
+        policy("principal", &format!("!(!(principal in {clerk}))")),
+    ] {
+        let lamp = json!({"name": "lamp"});
+        let may = |roles: &[&str]| decide(&text, "operator", &account(roles), &lamp) == Ok(true);
+        assert!(may(&["editor", "clerk"]) && !may(&["editor"]) && !may(&[]), "{text}");
+    }
+}
+
+#[test]
 fn nothing_is_allowed_with_a_document_that_holds_what_its_schema_does_not_allow() {
     let text =
         "forbid (principal, action, resource is Portcullis::products) when { resource has hidden && resource.hidden };";
@@ -195,6 +221,44 @@ fn what_does_not_depend_on_the_document_is_decided_before_it_is_read() {
     assert!(matches!(decided(&account(&[]), Action::List), Ok(Scope::Cedar(_))));
     // The access word decides alone where no policy can apply.
     assert_eq!(decided(&account(&[]), Action::Read), Ok(Scope::All));
+}
+
+#[test]
+fn the_principal_of_a_request_is_made_once_however_often_it_is_decided_about() {
+    let text = r#"
+        forbid (principal, action, resource is Portcullis::products)
+        when { resource has price_cents && resource.price_cents < 50 };
+    "#;
+    let products = resource("products", "member");
+    let policies = load(text, std::slice::from_ref(&products));
+    let rules = Rules::new(products.access.clone(), policies.of("products").cloned());
+    let clerk = account(&["clerk"]);
+    let permit = authorize(&clerk, Action::List, &"products".into(), &rules).unwrap();
+    let principal = Arc::clone(permit.prepared().of(&clerk));
+    let holders = || Arc::strong_count(&principal);
+    // The permit, its scope, and this test: if somebody had one of their own, there would be fewer.
+    assert_eq!(holders(), 3);
+    for price in 0..100_u64 {
+        let document = Facts {
+            id: Uuid::from_u128(price.into()),
+            owner: None,
+            body: &json!({"price_cents": price}),
+        };
+        assert_eq!(permit.scope().covers(&document), price >= 50, "{price}");
+    }
+    assert_eq!(holders(), 3);
+    // What a plugin does for the request is decided about with the same one, as is what it does with documents of its own.
+    let of_plugin = permit.prepared().clone();
+    let asked = (Action::Read, "products");
+    let scopes: Vec<Scope> = (0..100)
+        .flat_map(|_| {
+            [
+                authorize_again(&clerk, &of_plugin, asked, &rules).unwrap(),
+                authorize_own(&clerk, &of_plugin, asked, None, &rules).unwrap(),
+            ]
+        })
+        .collect();
+    assert_eq!(holders(), 4 + scopes.len());
 }
 
 #[test]

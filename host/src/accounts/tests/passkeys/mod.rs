@@ -356,7 +356,8 @@ async fn passkeys_go_with_a_reset_and_with_the_account() {
     owner.fixture.add(&mut identity, &mut Device::new()).await.unwrap();
     accounts.ask_passkey_again(&identity).await.unwrap();
     let catalogue = Catalogue::load(Arc::clone(&accounts.engine), 0).await.unwrap();
-    accounts.erase_own(&catalogue, &identity, &By::console()).await.unwrap();
+    let signed = accounts.erase_own(&catalogue, &identity, &By::console()).await.unwrap();
+    assert_eq!(signed.receipt.removed.passkeys, 1);
     assert_eq!(accounts.traces(account, None).await.unwrap().left, 0);
 }
 

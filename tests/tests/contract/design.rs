@@ -1,0 +1,88 @@
+//! The routes that the design names in its section 7, copied from there; and which of them are not built yet. Whoever builds one
+//! takes it out of the second list, and is asked then who may do what with it: that is the table.
+
+use super::table::Surface;
+use Surface::{Admin, Api};
+
+/// A method of a path on a listener.
+pub(crate) type Route = (Surface, &'static str, &'static str);
+
+/// All that the design names. Where it writes `GET|DELETE /auth/sessions[/{id}]`, lists are read and what is in them is removed.
+pub(crate) static DESIGN: &[Route] = &[
+    (Api, "POST", "/auth/register"),
+    (Api, "POST", "/auth/login"),
+    (Api, "POST", "/auth/login/verify"),
+    (Api, "POST", "/auth/reauthenticate"),
+    (Api, "POST", "/auth/logout"),
+    (Api, "GET", "/auth/me"),
+    (Api, "DELETE", "/auth/me"),
+    (Api, "GET", "/auth/me/export"),
+    (Api, "GET", "/auth/sessions"),
+    (Api, "DELETE", "/auth/sessions"),
+    (Api, "DELETE", "/auth/sessions/{id}"),
+    (Api, "GET", "/auth/activity"),
+    (Api, "POST", "/auth/password"),
+    (Api, "POST", "/auth/password/forgot"),
+    (Api, "POST", "/auth/password/reset"),
+    (Api, "POST", "/auth/email/verify"),
+    (Api, "POST", "/auth/totp"),
+    (Api, "POST", "/auth/totp/confirm"),
+    (Api, "DELETE", "/auth/totp"),
+    (Api, "POST", "/auth/recovery-codes"),
+    (Api, "GET", "/auth/passkeys"),
+    (Api, "POST", "/auth/passkeys"),
+    (Api, "POST", "/auth/passkeys/options"),
+    (Api, "DELETE", "/auth/passkeys/{id}"),
+    (Api, "POST", "/auth/login/passkey"),
+    (Api, "POST", "/auth/login/passkey/options"),
+    (Api, "GET", "/auth/oidc/{provider}"),
+    (Api, "GET", "/auth/oidc/{provider}/callback"),
+    (Api, "GET", "/auth/identities"),
+    (Api, "DELETE", "/auth/identities/{id}"),
+    (Api, "GET", "/auth/tokens"),
+    (Api, "POST", "/auth/tokens"),
+    (Api, "DELETE", "/auth/tokens/{id}"),
+    (Api, "GET", "/api/{resource}"),
+    (Api, "POST", "/api/{resource}"),
+    (Api, "GET", "/api/{resource}/{id}"),
+    (Api, "PUT", "/api/{resource}/{id}"),
+    (Api, "PATCH", "/api/{resource}/{id}"),
+    (Api, "DELETE", "/api/{resource}/{id}"),
+    (Api, "POST", "/api/batch"),
+    (Api, "GET", "/api/search/{resource}"),
+    (Api, "POST", "/api/integrations/{slot}/{operation}"),
+    (Api, "POST", "/webhooks/{plugin}"),
+    (Api, "GET", "/apps/{plugin}/{path}"),
+    (Api, "POST", "/apps/{plugin}/{path}"),
+    (Api, "PUT", "/apps/{plugin}/{path}"),
+    (Api, "PATCH", "/apps/{plugin}/{path}"),
+    (Api, "DELETE", "/apps/{plugin}/{path}"),
+    (Api, "GET", "/account/verify"),
+    (Api, "POST", "/account/verify"),
+    (Api, "GET", "/account/reset"),
+    (Api, "POST", "/account/reset"),
+    (Api, "GET", "/account/end-session"),
+    (Api, "POST", "/account/end-session"),
+    (Api, "GET", "/account/setup"),
+    (Api, "POST", "/account/setup"),
+    (Api, "GET", "/healthz"),
+    (Api, "GET", "/readyz"),
+    (Admin, "GET", "/healthz"),
+    (Admin, "GET", "/readyz"),
+    (Admin, "GET", "/admin/api/plugins"),
+    (Admin, "GET", "/admin/api/accounts"),
+    (Admin, "GET", "/metrics"),
+];
+
+/// What of it is not built yet.
+pub(crate) static NOT_BUILT: &[Route] = &[
+    (Api, "GET", "/api/search/{resource}"),
+    (Api, "POST", "/api/integrations/{slot}/{operation}"),
+    (Api, "POST", "/webhooks/{plugin}"),
+    (Api, "GET", "/apps/{plugin}/{path}"),
+    (Api, "POST", "/apps/{plugin}/{path}"),
+    (Api, "PUT", "/apps/{plugin}/{path}"),
+    (Api, "PATCH", "/apps/{plugin}/{path}"),
+    (Api, "DELETE", "/apps/{plugin}/{path}"),
+    (Admin, "GET", "/metrics"),
+];
