@@ -87,7 +87,10 @@ fn an_identity_that_is_unlinked_leads_to_the_account_no_more() {
 
     // The owner is told of it, with a way to end what somebody else has begun.
     let told = scene.host.mail_to(ADA, 1);
-    assert_eq!(told.subject, "Another way to sign in to your account was added or removed");
+    assert_eq!(
+        told.subject,
+        "Another way to sign in to your account was added or removed"
+    );
     assert!(told.link().contains("/account/"), "{told:?}");
 
     let linked = ada_here.get("/auth/identities").expect(200).json();
