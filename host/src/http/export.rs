@@ -287,7 +287,8 @@ impl Array {
 /// Writes where that holds up nobody.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Problem> {
     let failed = |error: io::Error| {
-        if error.kind() == io::ErrorKind::FileTooLarge {
+        // Not what the system says of a file that it lets grow no further.
+        if error.kind() == io::ErrorKind::FileTooLarge && error.raw_os_error().is_none() {
             let detail = "the archive would have more than 1 GiB: ask whoever runs this host for a copy of your data";
             return Problem::new(StatusCode::INSUFFICIENT_STORAGE, "archive_too_large", detail);
         }

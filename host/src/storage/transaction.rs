@@ -13,9 +13,12 @@ use super::engine::{Commit, Engine, Idempotency, Key, Outcome, Put, Quota, Reads
 
 /// The most bytes of values, keys and ranges that one transaction remembers of its reads.
 const MAX_HELD_BYTES: usize = 64 * 1_024 * 1_024;
-/// The most values that are asked of the store at a time: many together may be more than can be held, and few would see a new state
-/// each time, which makes conflicts where others write.
-const READ_AT_A_TIME: usize = 64;
+/// The most values that are asked of the store at a time where they are large: many together may be more than can be held.
+const READ_AT_A_TIME: usize = 16;
+/// The same where they have been small so far: few at a time see a new state each time, which makes conflicts where others write.
+const SMALL_AT_A_TIME: usize = 64;
+/// What is small, in bytes, of all that was read together.
+const SMALL_BYTES: usize = 1_024 * 1_024;
 
 /// Why a call can't go on. Once a transaction has ended, everything on it answers the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -288,11 +291,22 @@ impl Transaction {
 
     async fn read_and_hold(&mut self, keys: &[Key]) -> Result<(), Ended> {
         // A few at a time: what is too much is noticed before all of it is there.
-        for part in keys.chunks(READ_AT_A_TIME) {
+        let (mut left, mut at_a_time) = (keys, READ_AT_A_TIME);
+        while !left.is_empty() {
+            let (part, others) = left.split_at(at_a_time.min(left.len()));
+            let mut bytes = 0;
             for (key, value) in part.iter().zip(self.read(part).await?) {
-                self.hold(value.as_ref().map_or(0, Bytes::len))?;
+                let length = value.as_ref().map_or(0, Bytes::len);
+                self.hold(length)?;
+                bytes += length;
                 self.values.insert(key.clone(), value);
             }
+            at_a_time = if bytes <= SMALL_BYTES {
+                SMALL_AT_A_TIME
+            } else {
+                READ_AT_A_TIME
+            };
+            left = others;
         }
         Ok(())
     }

@@ -100,6 +100,11 @@ impl Stage {
     }
 }
 
+/// Whether there was none of something that receipts of before did not count: it is not in the receipt then, nor was it.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What was removed, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
@@ -125,20 +130,20 @@ pub struct Removed {
     #[serde(default)]
     pub identities: u64,
     /// Apps that make codes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub apps: u64,
     /// Recovery codes that were not used.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub recovery_codes: u64,
     /// Passkeys.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub passkeys: u64,
     /// Places from where somebody had logged in.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub known_places: u64,
     /// Records of the account itself: it, its address, its second factors, what is known of its logins, and the key to what the
     /// audit log tells of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub records: u64,
 }
 

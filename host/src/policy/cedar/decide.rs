@@ -152,10 +152,7 @@ impl Slice {
         let entities = match facts {
             Some(facts) if self.names_owner || !self.attributes.is_empty() => {
                 let entity = document::entity(resource.clone(), facts, &self.attributes, self.names_owner, principal)?;
-                let added = match self.asks_about_roles {
-                    true => known.clone().add_entities([entity], None),
-                    false => Entities::from_entities([entity], None),
-                };
+                let added = known.clone().add_entities([entity], None);
                 with_document = added.map_err(|_| document::Unfit)?;
                 &with_document
             }
