@@ -182,18 +182,25 @@ impl Chromium {
     /// The text of the first element that a selector finds; waits until there is one.
     #[track_caller]
     pub fn text(&self, css: &str) -> String {
-        let text = self.get(&format!("{}/text", self.find(css)));
-        text.as_str().unwrap_or_default().to_owned()
+        self.wait(css, || self.said(css))
     }
 
     /// Waits until an element says this.
     #[track_caller]
     pub fn wait_for(&self, css: &str, text: &str) {
-        self.wait(text, || {
-            // The page may go away between the two.
-            let said = self.attempt("GET", &format!("{}/text", self.look(css)?), None).ok()?;
-            (said == text).then_some(())
-        });
+        self.wait(text, || (self.said(css)? == text).then_some(()));
+    }
+
+    /// Waits until a part of what an element says is this. Another page may still be there that has such an element as well.
+    #[track_caller]
+    pub fn wait_for_part(&self, css: &str, part: &str) {
+        self.wait(part, || self.said(css)?.contains(part).then_some(()));
+    }
+
+    /// What an element says at this moment, if it is there; the page may go away between the look and the question.
+    fn said(&self, css: &str) -> Option<String> {
+        let said = self.attempt("GET", &format!("{}/text", self.look(css)?), None).ok()?;
+        said.as_str().map(str::to_owned)
     }
 
     /// Types into a field.
