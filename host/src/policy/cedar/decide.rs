@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{
     Authorizer, Context, Decision, Effect, Entities, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint,
-    Request, ResourceConstraint,
+    Request,
 };
-use serde_json::Value;
 
+use super::asked::Asked;
 use super::document::{self, Attribute, Facts};
+use super::memory::{Memory, Question};
 use super::names;
 use super::principal::Principal;
 use super::specialise::specialised;
@@ -30,15 +31,15 @@ pub struct Slice {
     resource: EntityTypeName,
     /// What stands for the document where none is asked about.
     nothing: EntityUid,
+    /// What the policies ask about.
+    asked: Asked,
     /// The fields that a policy names, its owner aside.
     attributes: Vec<Attribute>,
     names_owner: bool,
-    /// Whether the decision may be another one for another document.
-    asks_about_document: bool,
-    /// Whether what is in what matters, such as a principal in a role. To have Cedar look for that is a third of a decision.
-    asks_about_roles: bool,
     /// Whom the permits are for.
     permitted: Vec<PrincipalConstraint>,
+    /// What was decided before.
+    memory: Memory,
 }
 
 /// What was decided, and by which policies.
@@ -59,14 +60,15 @@ impl Slice {
         action: EntityUid,
         resource: EntityTypeName,
         known: &[Attribute],
+        memory: Memory,
     ) -> Result<Self, String> {
-        let asked: Vec<Asked> = policies.iter().map(|policy| Asked::by(policy)).collect();
-        let is_named = |name: &str| asked.iter().any(|asked| asked.names(name));
+        let asked = Asked::by_all(policies);
         Ok(Self {
-            attributes: known.iter().filter(|known| is_named(&known.name)).cloned().collect(),
-            names_owner: is_named("owner"),
-            asks_about_document: asked.iter().any(|asked| asked.document),
-            asks_about_roles: asked.iter().any(|asked| asked.roles),
+            attributes: (known.iter().filter(|known| asked.names(&known.name)))
+                .cloned()
+                .collect(),
+            names_owner: asked.names("owner"),
+            asked,
             permitted: (policies.iter().filter(|policy| policy.effect() == Effect::Permit))
                 .map(|policy| policy.principal_constraint())
                 .collect(),
@@ -75,12 +77,13 @@ impl Slice {
             action,
             nothing: names::uid(&resource, ""),
             resource,
+            memory,
         })
     }
 
     /// Whether the decision may be another one for another document.
     pub fn asks_about_document(&self) -> bool {
-        self.asks_about_document
+        self.asked.document
     }
 
     /// Whether some policy permits this principal anything at all.
@@ -99,14 +102,53 @@ impl Slice {
 
     /// The decision; without a document, where the policies ask about none.
     pub fn allows(&self, principal: &Principal, facts: Option<&Facts<'_>>) -> bool {
+        let question = self.question(principal, facts);
+        if let Some(question) = &question
+            && let Some(allowed) = self.memory.answer(question)
+        {
+            return allowed;
+        }
         let Ok(response) = self.response(principal, facts) else {
             return false;
         };
         // A policy that can't be evaluated may be the one that forbids.
-        response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
+        if response.diagnostics().errors().next().is_some() {
+            return false;
+        }
+        let allowed = response.decision() == Decision::Allow;
+        if let Some(question) = &question {
+            self.memory.remember(question, allowed);
+        }
+        allowed
     }
 
-    /// The same, with the reasons.
+    /// All that a decision depends on; none where that is more than is remembered, or not known. It has to tell apart whatever
+    /// `evaluate` tells Cedar, as far as a policy asks for it.
+    fn question(&self, principal: &Principal, facts: Option<&Facts<'_>>) -> Option<Question> {
+        let mut question = self.memory.question();
+        if self.asked.principal {
+            question.id(principal.account)?;
+        }
+        if self.asked.roles {
+            question.texts(principal.roles())?;
+        }
+        question.truth(facts.is_some())?;
+        let Some(facts) = facts else {
+            return Some(question);
+        };
+        if self.asked.document_id {
+            question.id(Some(facts.id))?;
+        }
+        if self.names_owner {
+            question.id(facts.owner)?;
+        }
+        for Attribute { name, .. } in &self.attributes {
+            question.value(facts.body.get(name))?;
+        }
+        Some(question)
+    }
+
+    /// The same, with the reasons, and without what was decided before.
     pub fn verdict(&self, principal: &Principal, facts: Option<&Facts<'_>>) -> Verdict {
         let Ok(response) = self.response(principal, facts) else {
             return Verdict {
@@ -123,6 +165,12 @@ impl Slice {
             decided_by,
             failed,
         }
+    }
+
+    /// How many decisions are remembered, of all slices.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.memory.known()
     }
 
     fn response(
@@ -144,7 +192,7 @@ impl Slice {
             None => self.nothing.clone(),
         };
         let with_document;
-        let known = if self.asks_about_roles {
+        let known = if self.asked.roles {
             principal.entities()
         } else {
             &*NOBODY
@@ -167,79 +215,6 @@ impl Slice {
         );
         let request = request.map_err(|_| document::Unfit)?;
         Ok(AUTHORIZER.is_authorized(&request, &self.policies, entities))
-    }
-}
-
-/// What a policy asks about.
-struct Asked {
-    /// Whether it looks at the document.
-    document: bool,
-    /// Whether it asks what is in what (`in`).
-    roles: bool,
-    /// Every name of an attribute in it, of whatever; all where the policy can't be looked into.
-    attributes: Option<Vec<String>>,
-}
-
-impl Asked {
-    fn by(policy: &Policy) -> Self {
-        let Ok(form) = policy.to_json() else {
-            return Self {
-                document: true,
-                roles: true,
-                attributes: None,
-            };
-        };
-        let mut asked = Self {
-            document: !matches!(
-                policy.resource_constraint(),
-                ResourceConstraint::Any | ResourceConstraint::Is(_)
-            ),
-            roles: matches!(
-                policy.principal_constraint(),
-                PrincipalConstraint::In(_) | PrincipalConstraint::IsIn(..)
-            ) || matches!(
-                policy.resource_constraint(),
-                ResourceConstraint::In(_) | ResourceConstraint::IsIn(..)
-            ),
-            attributes: Some(Vec::new()),
-        };
-        if let Some(conditions) = form.get("conditions") {
-            asked.look_into(conditions);
-        }
-        asked
-    }
-
-    fn look_into(&mut self, form: &Value) {
-        match form {
-            Value::Object(members) => {
-                for (name, value) in members {
-                    // An operator of its own, or a part of `is … in`.
-                    self.roles |= name == "in";
-                    match (name.as_str(), value) {
-                        ("Var", Value::String(variable)) => self.document |= variable == "resource",
-                        ("attr", Value::String(name)) => self.add(name),
-                        ("attr", Value::Array(names)) => {
-                            names.iter().filter_map(Value::as_str).for_each(|name| self.add(name));
-                        }
-                        _ => self.look_into(value),
-                    }
-                }
-            }
-            Value::Array(elements) => elements.iter().for_each(|element| self.look_into(element)),
-            _ => {}
-        }
-    }
-
-    fn add(&mut self, name: &str) {
-        if let Some(all) = &mut self.attributes {
-            all.push(name.to_owned());
-        }
-    }
-
-    fn names(&self, name: &str) -> bool {
-        self.attributes
-            .as_ref()
-            .is_none_or(|all| all.iter().any(|named| named == name))
     }
 }
 

@@ -61,6 +61,11 @@ impl Principal {
         self.uid == *other || self.roles.contains(other)
     }
 
+    /// The names of its roles.
+    pub(super) fn roles(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.roles.iter().map(|role| role.id().unescaped())
+    }
+
     /// The principal that a caller is.
     pub fn of(caller: &Caller) -> Self {
         let uid = match caller {

@@ -10,6 +10,7 @@ use cedar_policy::{
 
 use super::decide::Slice;
 use super::document::Attribute;
+use super::memory::Memories;
 use super::names::{self, document_type};
 use super::principal::Kind;
 use super::source::{self, Written};
@@ -68,13 +69,14 @@ impl Policies {
             return Err(found);
         }
         let policies: Vec<&Policy> = written.iter().flatten().map(|written| &written.policy).collect();
+        let memories = Memories::default();
         let mut by_resource = HashMap::new();
         for resource in resources {
             // Of two plugins that declare it, the first one serves it.
             if by_resource.contains_key(&resource.name) {
                 continue;
             }
-            let slices = ResourcePolicies::new(resource, &policies);
+            let slices = ResourcePolicies::new(resource, &policies, &memories);
             let slices = slices.map_err(|reason| unusable(files, &resource.name, &reason))?;
             if slices.actions.iter().any(Option::is_some) {
                 by_resource.insert(resource.name.clone(), Arc::new(slices));
@@ -99,7 +101,7 @@ impl Policies {
 
 impl ResourcePolicies {
     /// All that can apply to a resource: its access words, and these policies of the operator's.
-    fn new(resource: &Resource, policies: &[&Policy]) -> Result<Self, String> {
+    fn new(resource: &Resource, policies: &[&Policy], memories: &Memories) -> Result<Self, String> {
         let name = document_type(&resource.name);
         let (document, known) = (names::entity_type(&name), schema::attributes(resource));
         let mut actions = [const { None }; Action::ALL.len()];
@@ -113,12 +115,18 @@ impl ResourcePolicies {
             if own.is_empty() {
                 continue;
             }
+            let target = Target {
+                action: uid,
+                document: &document,
+                known: &known,
+                memories,
+            };
             for (kind, place) in Kind::ALL.into_iter().zip(&mut forbidden[action as usize]) {
-                *place = forbidden_to(kind, &own, &uid, &document, &known)?;
+                *place = forbidden_to(kind, &own, &target)?;
             }
             let words = word_policies(&name, action, resource)?;
             own.extend(&words);
-            actions[action as usize] = Some(by_kind(&own, &uid, &document, &known)?);
+            actions[action as usize] = Some(by_kind(&own, &target)?);
         }
         Ok(Self { actions, forbidden })
     }
@@ -141,30 +149,34 @@ impl ResourcePolicies {
     }
 }
 
-fn by_kind(
-    policies: &[&Policy],
-    action: &EntityUid,
-    document: &EntityTypeName,
-    known: &[Attribute],
-) -> Result<ByKind, String> {
+/// What the slices of an action on a resource have in common.
+struct Target<'a> {
+    action: EntityUid,
+    document: &'a EntityTypeName,
+    known: &'a [Attribute],
+    memories: &'a Memories,
+}
+
+impl Target<'_> {
+    fn slice(&self, policies: &[&Policy]) -> Result<Arc<Slice>, String> {
+        let (action, document) = (self.action.clone(), self.document.clone());
+        let slice = Slice::new(policies, action, document, self.known, self.memories.of_slice())?;
+        Ok(Arc::new(slice))
+    }
+}
+
+fn by_kind(policies: &[&Policy], target: &Target<'_>) -> Result<ByKind, String> {
     let slice = |kind: Kind| {
         let applies = |policy: &&&Policy| may_be_for(&policy.principal_constraint(), kind);
         let own: Vec<&Policy> = policies.iter().filter(applies).copied().collect();
-        let slice = Slice::new(&own, action.clone(), document.clone(), known)?;
-        Ok::<_, String>(Arc::new(slice))
+        target.slice(&own)
     };
     let [anonymous, account, operator] = Kind::ALL;
     Ok([slice(anonymous)?, slice(account)?, slice(operator)?])
 }
 
 /// The forbids among policies, over a permit of everything: what a plugin is held to that answers for the rest itself.
-fn forbidden_to(
-    kind: Kind,
-    policies: &[&Policy],
-    action: &EntityUid,
-    document: &EntityTypeName,
-    known: &[Attribute],
-) -> Result<Option<Arc<Slice>>, String> {
+fn forbidden_to(kind: Kind, policies: &[&Policy], target: &Target<'_>) -> Result<Option<Arc<Slice>>, String> {
     let applies =
         |policy: &&&Policy| policy.effect() == Effect::Forbid && may_be_for(&policy.principal_constraint(), kind);
     let mut forbids: Vec<&Policy> = policies.iter().filter(applies).copied().collect();
@@ -174,8 +186,7 @@ fn forbidden_to(
     let everything = Policy::parse(Some(PolicyId::new("own")), "permit (principal, action, resource);");
     let everything = everything.map_err(|error| error.to_string())?;
     forbids.push(&everything);
-    let slice = Slice::new(&forbids, action.clone(), document.clone(), known)?;
-    Ok(Some(Arc::new(slice)))
+    target.slice(&forbids).map(Some)
 }
 
 /// The access word of an action, as policies.
