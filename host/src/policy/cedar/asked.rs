@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 
 use super::names;
 
+/// The attribute that says whose a document is.
+const OWNER: &str = "owner";
+
 /// What one or more policies ask about.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -18,6 +21,10 @@ pub(super) struct Asked {
     pub(super) document: bool,
     /// Which document it is, beyond what its fields hold.
     pub(super) document_id: bool,
+    /// Whose it is, beyond whether it has an owner.
+    pub(super) owner: bool,
+    /// Whether it is the principal's own.
+    pub(super) own: bool,
     /// Every name of an attribute, of whatever; all where a policy can't be looked into.
     attributes: Option<BTreeSet<String>>,
 }
@@ -30,6 +37,8 @@ impl Asked {
             roles: false,
             document: false,
             document_id: false,
+            owner: false,
+            own: false,
             attributes: Some(BTreeSet::new()),
         };
         for policy in policies {
@@ -50,6 +59,8 @@ impl Asked {
                 roles: true,
                 document: true,
                 document_id: true,
+                owner: true,
+                own: true,
                 attributes: None,
             };
             return;
@@ -81,7 +92,8 @@ impl Asked {
             Value::Object(members) => {
                 for (name, value) in members {
                     match (name.as_str(), value) {
-                        ("." | "has", Value::Object(parts)) => self.look_for_field(parts),
+                        ("." | "has", Value::Object(parts)) => self.look_for_field(name, parts),
+                        ("==" | "!=", Value::Object(parts)) => self.look_for_owner(parts),
                         ("in", Value::Object(parts)) => self.look_for_group(parts),
                         ("is", Value::Object(parts)) => self.look_for_kind(parts),
                         _ => self.look_into_member(name, value),
@@ -94,13 +106,29 @@ impl Asked {
     }
 
     /// A field of something. Of the document itself: then not the document is asked for, but what it holds.
-    fn look_for_field(&mut self, parts: &Map<String, Value>) {
+    fn look_for_field(&mut self, operator: &str, parts: &Map<String, Value>) {
+        self.owner |= operator == "." && parts.get("attr").is_some_and(|name| name == OWNER);
         for (name, value) in parts {
             if name == "left" && value["Var"] == "resource" {
                 self.document = true;
             } else {
                 self.look_into_member(name, value);
             }
+        }
+    }
+
+    /// Whether two things are the same. Of the owner and the principal: then neither is asked for, but whether it is so.
+    fn look_for_owner(&mut self, parts: &Map<String, Value>) {
+        let sides = [parts.get("left"), parts.get("right")];
+        let is_principal = |side: &Option<&Value>| side.is_some_and(|side| side["Var"] == "principal");
+        if sides.iter().any(is_principal) && sides.iter().any(|side| side.is_some_and(is_owner)) {
+            self.document = true;
+            self.own = true;
+            self.add(OWNER);
+        } else {
+            parts
+                .iter()
+                .for_each(|(name, value)| self.look_into_member(name, value));
         }
     }
 
@@ -150,6 +178,11 @@ impl Asked {
     }
 }
 
+fn is_owner(side: &Value) -> bool {
+    let field = &side["."];
+    field["left"]["Var"] == "resource" && field["attr"] == OWNER
+}
+
 fn is_role(group: &Value) -> bool {
     group["Value"]["__entity"]["type"] == names::ROLE.to_string()
 }
@@ -158,70 +191,87 @@ fn is_role(group: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(text: &str) -> (bool, bool, bool, bool) {
+    /// What a policy asks about, in words.
+    fn asked(text: &str) -> String {
         let policy = Policy::parse(None, text).unwrap();
         let asked = Asked::by_all(&[&policy]);
-        (asked.principal, asked.roles, asked.document, asked.document_id)
+        let parts = [
+            (asked.principal, "principal"),
+            (asked.roles, "roles"),
+            (asked.document, "document"),
+            (asked.document_id, "id"),
+            (asked.owner, "owner"),
+            (asked.own, "own"),
+        ];
+        let words: Vec<&str> = parts
+            .into_iter()
+            .filter_map(|(is_asked, word)| is_asked.then_some(word))
+            .collect();
+        words.join(" ")
     }
 
     #[test]
-    fn only_what_is_asked_for_counts() {
+    fn constraints_ask_for_one_or_for_a_group() {
         for (policy, expected) in [
-            ("permit (principal, action, resource);", (false, false, false, false)),
+            ("permit (principal, action, resource);", ""),
+            ("permit (principal is P::A, action, resource is P::B);", ""),
+            (r#"permit (principal == P::A::"1", action, resource);"#, "principal"),
             (
-                "permit (principal is P::A, action, resource is P::B);",
-                (false, false, false, false),
+                r#"permit (principal in P::A::"1", action, resource);"#,
+                "principal roles",
             ),
             (
-                r#"permit (principal == P::A::"1", action, resource);"#,
-                (true, false, false, false),
+                r#"permit (principal in Portcullis::Role::"1", action, resource);"#,
+                "roles",
             ),
             (
-                r#"permit (principal in P::R::"1", action, resource);"#,
-                (true, true, false, false),
+                r#"permit (principal is P::A in Portcullis::Role::"1", action, resource);"#,
+                "roles",
             ),
-            (
-                r#"permit (principal, action, resource == P::B::"1");"#,
-                (false, false, true, true),
-            ),
+            (r#"permit (principal, action, resource == P::B::"1");"#, "document id"),
             (
                 r#"permit (principal, action, resource in P::B::"1");"#,
-                (false, true, true, true),
+                "roles document id",
             ),
         ] {
             assert_eq!(asked(policy), expected, "{policy}");
         }
+    }
+
+    #[test]
+    fn conditions_ask_for_no_more_than_they_use() {
         for (condition, expected) in [
-            ("resource has a", (false, false, true, false)),
-            ("resource has a && resource.a == 1", (false, false, true, false)),
-            ("resource has a.b.c", (false, false, true, false)),
-            ("resource.a.b.c == 1", (false, false, true, false)),
-            ("resource.owner == principal", (true, false, true, false)),
-            (r#"resource == P::B::"1""#, (false, false, true, true)),
-            ("[resource].contains(resource)", (false, false, true, true)),
-            ("{left: resource}.left has a", (false, false, true, true)),
-            (
-                "(if true then resource else resource).a == 1",
-                (false, false, true, true),
-            ),
-            (r#"resource is P::B in P::B::"1""#, (false, true, true, true)),
-            (r#"[principal] == []"#, (true, false, false, false)),
-            (r#"principal in Portcullis::Role::"1""#, (false, true, false, false)),
-            (r#"principal in [Portcullis::Role::"1"]"#, (true, true, false, false)),
-            (r#"principal in P::A::"1""#, (true, true, false, false)),
-            (r#"principal is P::A in P::A::"1""#, (true, true, false, false)),
-            (
-                r#"principal is P::A in Portcullis::Role::"1""#,
-                (false, true, false, false),
-            ),
-            ("principal is P::A", (false, false, false, false)),
-            ("resource is P::B", (false, false, true, false)),
-            (r#"resource in P::B::"1""#, (false, true, true, true)),
+            ("resource has a", "document"),
+            ("resource has a && resource.a == 1", "document"),
+            ("resource has a.b.c", "document"),
+            ("resource.a.b.c == 1", "document"),
+            ("resource has owner", "document"),
+            ("resource has owner && resource.owner == principal", "document own"),
+            ("principal != resource.owner", "document own"),
+            (r#"resource.owner == P::A::"1""#, "document owner"),
+            ("[resource.owner].contains(principal)", "principal document owner"),
+            ("resource.owner.owner == principal", "principal document owner"),
+            ("resource.a == principal", "principal document"),
+            ("principal == principal", "principal"),
+            (r#"resource == P::B::"1""#, "document id"),
+            ("[resource].contains(resource)", "document id"),
+            ("{left: resource}.left has a", "document id"),
+            ("(if true then resource else resource).a == 1", "document id"),
+            ("[principal] == []", "principal"),
+            ("principal is P::A", ""),
+            ("resource is P::B", "document"),
+            (r#"principal in Portcullis::Role::"1""#, "roles"),
+            (r#"principal in [Portcullis::Role::"1"]"#, "principal roles"),
+            (r#"principal in P::A::"1""#, "principal roles"),
+            (r#"principal is P::A in P::A::"1""#, "principal roles"),
+            (r#"principal is P::A in Portcullis::Role::"1""#, "roles"),
             (
                 r#"(if true then principal else principal) in Portcullis::Role::"1""#,
-                (true, true, false, false),
+                "principal roles",
             ),
-            (r#"resource has "in""#, (false, false, true, false)),
+            (r#"resource in P::B::"1""#, "roles document id"),
+            (r#"resource is P::B in P::B::"1""#, "roles document id"),
+            (r#"resource has "in""#, "document"),
         ] {
             let policy = format!("permit (principal, action, resource) when {{ {condition} }};");
             assert_eq!(asked(&policy), expected, "{policy}");

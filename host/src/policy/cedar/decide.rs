@@ -140,6 +140,12 @@ impl Slice {
             question.id(Some(facts.id))?;
         }
         if self.names_owner {
+            question.truth(facts.owner.is_some())?;
+        }
+        if self.asked.own {
+            question.truth(facts.owner.is_some() && facts.owner == principal.account)?;
+        }
+        if self.asked.owner {
             question.id(facts.owner)?;
         }
         for Attribute { name, .. } in &self.attributes {

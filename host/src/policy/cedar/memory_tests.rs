@@ -185,13 +185,15 @@ const RESOURCES: [&str; 2] = [
     "resource is Portcullis::products",
     r#"resource == Portcullis::products::"00000000-0000-0000-0000-000000000009""#,
 ];
-const CONDITIONS: [&str; 9] = [
+const CONDITIONS: [&str; 11] = [
     "true",
     r#"resource has name && resource.name like "l*""#,
     "resource has price_cents && resource.price_cents * 2 < 10",
     "resource has hidden && resource.hidden",
     r#"resource has tags && resource.tags.contains("new")"#,
     "principal is Portcullis::Account && resource has owner && resource.owner == principal",
+    r#"resource has owner && resource.owner == Portcullis::Account::"00000000-0000-0000-0000-000000000002""#,
+    "principal is Portcullis::Account && resource has owner && [principal].contains(resource.owner)",
     r#"principal in Portcullis::Role::"clerk""#,
     r#"[resource].contains(Portcullis::products::"00000000-0000-0000-0000-000000000009")"#,
     "!(resource has owner)",
