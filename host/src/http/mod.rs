@@ -3,7 +3,7 @@
 //! Routes are found by a `match` over the segments of the path instead of a router library: they stand on one page all
 //! the same, and finding one allocates nothing.
 
-#[cfg(feature = "acme")]
+#[cfg(any(feature = "acme", test))]
 mod acme;
 mod background;
 mod batch;
@@ -45,7 +45,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-#[cfg(feature = "acme")]
+#[cfg(any(feature = "acme", test))]
 pub use acme::{Acme, AcmeError};
 pub use body::Chunks;
 pub use listener::{Listener, ListenerFailed, bind, serve};

@@ -1,6 +1,6 @@
 //! TLS of the listeners: the certificate, which is read again when its files change.
 
-#[cfg(feature = "acme")]
+#[cfg(any(feature = "acme", test))]
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -25,10 +25,10 @@ use crate::config::{self, Tls};
 /// What clients may speak, in the order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// What an authority speaks that looks for the answer to a challenge, and nobody else (RFC 8737).
-#[cfg(feature = "acme")]
+#[cfg(any(feature = "acme", test))]
 const CHALLENGE: &[u8] = b"acme-tls/1";
 /// A certificate with what leads to it, and its key.
-#[cfg(feature = "acme")]
+#[cfg(any(feature = "acme", test))]
 type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 /// The largest certificate with its chain, and the largest key.
 pub(super) const MAX_PEM_BYTES: u64 = 256 << 10;
@@ -73,7 +73,7 @@ pub struct Certificates {
     /// How the files were when they were last read, whether they were any good or not.
     read: Mutex<Stamp>,
     /// What an authority is shown that asks whether a name is this host's (RFC 8737).
-    #[cfg(feature = "acme")]
+    #[cfg(any(feature = "acme", test))]
     challenges: ArcSwap<BTreeMap<String, Arc<CertifiedKey>>>,
 }
 
@@ -92,7 +92,7 @@ impl Certificates {
             provider,
             current: ArcSwap::from_pointee(pair),
             read: Mutex::new(stamp),
-            #[cfg(feature = "acme")]
+            #[cfg(any(feature = "acme", test))]
             challenges: ArcSwap::default(),
         })
     }
@@ -118,7 +118,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        #[cfg(feature = "acme")]
+        #[cfg(any(feature = "acme", test))]
         config.alpn_protocols.push(CHALLENGE.to_vec());
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
@@ -154,7 +154,7 @@ impl Certificates {
     }
 }
 
-#[cfg(feature = "acme")]
+#[cfg(any(feature = "acme", test))]
 impl Certificates {
     /// Reads the files for the first time, if they are there, and goes on with another pair while they are not, or are no good.
     pub(super) fn load_or<E>(files: &Tls, make: impl FnOnce() -> Result<Pair, E>) -> Result<Arc<Self>, BadCertificate>
@@ -219,7 +219,7 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        #[cfg(feature = "acme")]
+        #[cfg(any(feature = "acme", test))]
         if let Some(answer) = self.answer(&hello) {
             return answer;
         }
