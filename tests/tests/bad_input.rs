@@ -20,6 +20,11 @@ fn post(host: &Host, body: impl Into<Vec<u8>>) -> Answer {
 
 /// Sends bytes as they are and returns the status of what comes back; none where the connection is just closed.
 fn raw(host: &Host, bytes: &[u8]) -> Option<u16> {
+    statuses(host, bytes).first().copied()
+}
+
+/// The statuses of all that comes back until the connection is closed.
+fn statuses(host: &Host, bytes: &[u8]) -> Vec<u16> {
     let mut stream = TcpStream::connect(host.api().authority()).expect("the host listens");
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
@@ -28,9 +33,11 @@ fn raw(host: &Host, bytes: &[u8]) -> Option<u16> {
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    let line = String::from_utf8_lossy(&answer);
-    line.strip_prefix("HTTP/1.1 ")
-        .map(|rest| rest[..3].parse().expect("a status is a number"))
+    let answer = String::from_utf8_lossy(&answer);
+    let heads = answer.split("HTTP/1.1 ").skip(1);
+    heads
+        .map(|head| head[..3].parse().expect("a status is a number"))
+        .collect()
 }
 
 #[test]
@@ -113,6 +120,27 @@ fn a_head_that_could_be_read_in_two_ways_is_refused() {
         let request = post(&format!("authorization: Bearer {}\r\n{headers}", host.token()));
         assert_eq!(raw(&host, request.as_bytes()), Some(415), "{headers}");
     }
+}
+
+#[test]
+fn a_length_beside_chunks_does_not_count() {
+    let host = shop();
+    let body = "2\r\n{}\r\n";
+    let next = "0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let length = format!("content-length: {}\r\n", body.len());
+    let chunked = "transfer-encoding: chunked\r\n".to_owned();
+    for lengths in [chunked.clone() + &length, length.clone() + &chunked, chunked] {
+        let head = "POST /auth/login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+        let request = format!("{head}{lengths}\r\n{body}{next}");
+        // Were the length right, the next request would begin with the `0` of the last chunk.
+        assert_eq!(statuses(&host, request.as_bytes()), [422, 200], "{lengths}");
+    }
+    let request = format!("POST /auth/login HTTP/1.1\r\nhost: a\r\n{length}\r\n{body}{next}");
+    assert_eq!(
+        statuses(&host, request.as_bytes()).last(),
+        Some(&400),
+        "the test tells them apart"
+    );
 }
 
 #[test]

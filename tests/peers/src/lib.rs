@@ -3,6 +3,7 @@
 
 mod authority;
 mod chromium;
+mod forger;
 mod front;
 mod mail_server;
 mod provider;
@@ -12,8 +13,10 @@ mod visitor;
 
 pub use authority::{Authority, Seen};
 pub use chromium::{Authenticator, Chromium};
+pub use forger::Forger;
 pub use front::Front;
 pub use mail_server::{MailServer, Received, Tls};
 pub use provider::Provider;
 pub use scene::{CALLBACK, Scene, ada};
+pub use tools::certify;
 pub use visitor::Visitor;

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::tools::{Running, workspace};
 
-const REMEDY: &str = "cd tests/peers && npm ci";
+pub(crate) const REMEDY: &str = "cd tests/peers && npm ci";
 
 /// What the host is at each provider.
-const CLIENT: &str = "portcullis";
+pub(crate) const CLIENT: &str = "portcullis";
 const SECRET: &str = "a secret that both know";
 
 /// A provider that runs until it is dropped.
@@ -82,12 +82,13 @@ impl Provider {
 
     /// Its section of `portcullis.toml`; the secret is in the variable of [`Provider::variable`].
     pub fn config(&self) -> String {
-        format!(
-            "[oidc.{}]\nissuer = \"{}\"\nclient_id = \"{CLIENT}\"\nclient_secret_env = \"{}\"\n",
-            self.name,
-            self.issuer,
-            Self::variable().0
-        )
+        Self::section(&self.name, &self.issuer)
+    }
+
+    /// The section of whoever has this issuer.
+    pub(crate) fn section(name: &str, issuer: &str) -> String {
+        let variable = Self::variable().0;
+        format!("[oidc.{name}]\nissuer = \"{issuer}\"\nclient_id = \"{CLIENT}\"\nclient_secret_env = \"{variable}\"\n")
     }
 
     /// The environment variable that holds the secret of the host.

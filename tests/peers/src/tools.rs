@@ -77,7 +77,7 @@ pub(crate) fn free_ports<const N: usize>(address: &str) -> [u16; N] {
 
 /// Makes a certificate for an address, `certificate.pem`, and its key, `key.pem`.
 #[track_caller]
-pub(crate) fn certify(folder: &Path, address: &str) {
+pub fn certify(folder: &Path, address: &str) {
     let settings = format!(
         "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = {address}\n\
          [more]\nsubjectAltName = IP:{address}\n"

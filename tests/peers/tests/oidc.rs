@@ -76,6 +76,17 @@ fn a_session_in_a_cookie_is_never_in_an_address() {
 }
 
 #[test]
+fn the_cookie_of_a_sign_in_is_for_this_host_alone_and_for_no_script() {
+    let scene = Scene::start();
+    let begun = Visitor::default().visit(&scene.url("/auth/oidc/example")).expect(302);
+    let cookie = begun.header("set-cookie").expect("a cookie");
+    let mut parts: Vec<&str> = cookie.split("; ").collect();
+    assert!(parts.remove(0).starts_with("__Host-"), "{cookie}");
+    parts.sort_unstable();
+    assert_eq!(parts, ["HttpOnly", "Max-Age=600", "Path=/", "SameSite=Lax", "Secure"]);
+}
+
+#[test]
 fn an_answer_counts_once_and_in_the_browser_that_asked() {
     let scene = Scene::start();
     scene.provider.person(&ada());

@@ -92,6 +92,8 @@ impl Asked {
             Value::Object(members) => {
                 for (name, value) in members {
                     match (name.as_str(), value) {
+                        // What its fields are called is the operator's to choose.
+                        ("Record", Value::Object(fields)) => fields.values().for_each(|field| self.look_into(field)),
                         ("." | "has", Value::Object(parts)) => self.look_for_field(name, parts),
                         ("==" | "!=", Value::Object(parts)) => self.look_for_owner(parts),
                         ("in", Value::Object(parts)) => self.look_for_group(parts),
@@ -157,6 +159,7 @@ impl Asked {
     }
 
     fn look_into_member(&mut self, name: &str, value: &Value) {
+        self.roles |= name == "in";
         match (name, value) {
             ("Var", Value::String(variable)) if variable == "principal" => self.principal = true,
             ("Var", Value::String(variable)) if variable == "resource" => self.which_document(),
@@ -272,6 +275,18 @@ mod tests {
             (r#"resource in P::B::"1""#, "roles document id"),
             (r#"resource is P::B in P::B::"1""#, "roles document id"),
             (r#"resource has "in""#, "document"),
+            (r#"{"==": principal in P::A::"1"} == {"==": true}"#, "principal roles"),
+            (r#"{"in": resource.a} == {"in": true}"#, "document"),
+            (
+                r#"{".": resource.owner} == {".": principal}"#,
+                "principal document owner",
+            ),
+            (r#"[{"has": {"is": principal}}] == []"#, "principal"),
+            (r#"{"Record": {"Value": resource}} == {}"#, "document id"),
+            (
+                r#"{"left": resource, "attr": principal}.left == resource"#,
+                "principal document id",
+            ),
         ] {
             let policy = format!("permit (principal, action, resource) when {{ {condition} }};");
             assert_eq!(asked(&policy), expected, "{policy}");

@@ -122,8 +122,8 @@ impl Slice {
         allowed
     }
 
-    /// All that a decision depends on; none where that is more than is remembered, or not known. It has to tell apart whatever
-    /// `evaluate` tells Cedar, as far as a policy asks for it.
+    /// All that a decision depends on; none where that is too much to be remembered. It has to tell apart whatever `evaluate`
+    /// tells Cedar, as far as a policy asks for it.
     fn question(&self, principal: &Principal, facts: Option<&Facts<'_>>) -> Option<Question> {
         let mut question = self.memory.question();
         if self.asked.principal {

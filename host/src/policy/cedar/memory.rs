@@ -1,6 +1,9 @@
 //! What was decided before. A decision depends on nothing but what the policies of its slice ask about, and a slice never changes:
 //! other policies make other slices. So what was decided about one document holds for each that has the same in the fields
 //! asked for. It is found by all that was asked about, and not by a digest of it: two that differ are never taken for one.
+//!
+//! How fast a decision comes can tell a caller that one about the like was made before. That takes a document which is like the
+//! one that is hidden in all that is asked for, and microseconds that no network keeps.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use quick_cache::sync::Cache;
 use serde_json::{Number, Value};
 use uuid::Uuid;
 
-/// The most decisions that are remembered of all slices of a host: with the longest questions, three megabytes.
+/// The most decisions that are remembered of one set of policies: with the longest questions, three megabytes.
 pub(super) const MAX_KNOWN: usize = 8_192;
 /// The longest question whose answer is remembered, in bytes. Where more is asked about, as with long texts, Cedar decides each
 /// time.
@@ -163,7 +166,7 @@ impl Question {
                 self.length(elements.len())?;
                 elements.iter().try_for_each(|element| self.value(Some(element)))
             }
-            // No policy can name such a field.
+            // No field that a policy can name may hold one: about such a document nothing is decided.
             Some(Value::Object(_)) => None,
         }
     }
