@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use cedar_policy::{Policy, PrincipalConstraint, ResourceConstraint};
 use serde_json::{Map, Value};
 
-use super::names;
-
-/// The attribute that says whose a document is.
-const OWNER: &str = "owner";
+use super::names::{self, OWNER};
 
 /// What one or more policies ask about.
 #[derive(Debug)]

@@ -67,7 +67,7 @@ impl Slice {
             attributes: (known.iter().filter(|known| asked.names(&known.name)))
                 .cloned()
                 .collect(),
-            names_owner: asked.names("owner"),
+            names_owner: asked.names(names::OWNER),
             asked,
             permitted: (policies.iter().filter(|policy| policy.effect() == Effect::Permit))
                 .map(|policy| policy.principal_constraint())

@@ -55,7 +55,7 @@ pub(super) fn entity(
             Some(account) if account == owner => principal.uid.clone(),
             _ => names::uuid(&names::ACCOUNT, owner),
         };
-        values.insert("owner".to_owned(), RestrictedExpression::new_entity_uid(owner));
+        values.insert(names::OWNER.to_owned(), RestrictedExpression::new_entity_uid(owner));
     }
     for Attribute { name, kind } in attributes {
         match facts.body.get(name) {

@@ -18,6 +18,8 @@ pub(super) static ANONYMOUS: LazyLock<EntityTypeName> = LazyLock::new(|| entity_
 pub(super) static OPERATOR: LazyLock<EntityTypeName> = LazyLock::new(|| entity_type("Operator"));
 /// A role: a group of accounts.
 pub(super) static ROLE: LazyLock<EntityTypeName> = LazyLock::new(|| entity_type("Role"));
+/// The attribute of a document that says whose it is.
+pub(super) const OWNER: &str = "owner";
 static ACTION: LazyLock<EntityTypeName> = LazyLock::new(|| entity_type("Action"));
 
 /// What no type may be called.

@@ -4,7 +4,7 @@ use cedar_policy::{Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
 
 use super::document::{Attribute, Kind};
-use super::names::{NAMESPACE, document_type};
+use super::names::{NAMESPACE, OWNER, document_type};
 use crate::manifest::{Action, Resource, schema};
 
 /// The fields that policies may name: those at the top of a body that hold a text, a whole number, a truth value, or an array
@@ -43,7 +43,7 @@ fn fragment<'r>(resources: impl Iterator<Item = &'r Resource>) -> Value {
     for resource in resources {
         // Nothing is required: a document may be older than its schema, and a policy has to ask whether it `has` a field.
         let owner = json!({ "type": "Entity", "name": "Account", "required": false });
-        let mut fields = Map::from_iter([("owner".to_owned(), owner)]);
+        let mut fields = Map::from_iter([(OWNER.to_owned(), owner)]);
         for Attribute { name, kind } in attributes(resource) {
             fields.insert(name, cedar_type(kind));
         }

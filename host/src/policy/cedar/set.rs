@@ -333,7 +333,7 @@ impl Known {
         let fields = schema::attributes(resource).into_iter().map(|attribute| attribute.name);
         Self {
             document: names::entity_type(&document_type(&resource.name)),
-            fields: fields.chain(["owner".to_owned()]).collect(),
+            fields: fields.chain([names::OWNER.to_owned()]).collect(),
         }
     }
 }
