@@ -65,7 +65,7 @@ impl Host {
         let files = folder.into_iter().flatten().flatten();
         let mut mails: Vec<Mail> = files
             .filter_map(|file| Mail::read(&file.path()))
-            .filter(|mail| mail.to.contains(address))
+            .filter(|mail| mail.to.split(['<', '>', ' ', ',']).any(|part| part == address))
             .collect();
         mails.sort();
         mails

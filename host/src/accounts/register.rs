@@ -24,7 +24,7 @@ use crate::config::Registration;
 use crate::storage::keyspace::accounts as keys;
 
 /// How long it takes to ask for a link that sets a new password: longer than it takes to store one.
-const FORGOTTEN: Duration = Duration::from_millis(100);
+pub(super) const FORGOTTEN: Duration = Duration::from_millis(100);
 /// How long a registration waits for being confirmed.
 const CONFIRM_MINUTES: u64 = 24 * 60;
 /// How long a forgotten password can be reset (OWASP ASVS 5.0, 6.4.3: no longer than needed).

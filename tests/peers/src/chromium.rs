@@ -16,7 +16,7 @@ use crate::tools::{Running, target, workspace};
 
 const REMEDY: &str = "apt-get install -y chromium chromium-driver";
 /// How long something on a page may take to be there.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Nobody is in front of it, it is thrown away, and it asks nobody on the network for anything.
 const ARGUMENTS: [&str; 9] = [
     "--headless=new",

@@ -91,7 +91,7 @@ fn an_identity_that_is_unlinked_leads_to_the_account_no_more() {
         told.subject,
         "Another way to sign in to your account was added or removed"
     );
-    assert!(told.link().contains("/account/"), "{told:?}");
+    assert!(told.link().contains("/account/end-session?"), "{told:?}");
 
     let linked = ada_here.get("/auth/identities").expect(200).json();
     let path = format!("/auth/identities/{}", linked["items"][0]["id"].as_str().expect("an id"));
