@@ -67,8 +67,8 @@ fn an_account_takes_what_it_owned_with_it_and_leaves_a_receipt() {
         "{removed}"
     );
     let outside = receipt["receipt"]["outside"].to_string();
-    let count = receipt["receipt"]["outside"].as_array().map(Vec::len);
-    assert_eq!(count, Some(OUTSIDE.len()), "{outside}");
+    let named = receipt["receipt"]["outside"].as_array().map(Vec::len);
+    assert_eq!(named, Some(OUTSIDE.len()), "{outside}");
     for left in OUTSIDE {
         assert!(outside.contains(left), "{left} is not in {outside}");
     }
@@ -88,8 +88,8 @@ fn an_account_takes_what_it_owned_with_it_and_leaves_a_receipt() {
     assert!(checked.status.success(), "{checked:?}");
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(said.contains("documents of `products`: 71"), "{said}");
-    let count = receipt["receipt"]["outside"].as_array().map(Vec::len);
-    assert_eq!(count, Some(OUTSIDE.len()), "{outside}");
+    let named = receipt["receipt"]["outside"].as_array().map(Vec::len);
+    assert_eq!(named, Some(OUTSIDE.len()), "{outside}");
     for left in OUTSIDE {
         assert!(
             said.contains(&format!("not removed: {left}")),

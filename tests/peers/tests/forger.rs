@@ -31,7 +31,7 @@ fn a_token_that_is_not_in_order_gets_nobody_in() {
     for (key, change, reason) in [
         ("another", json!({}), "Crypto error"),
         ("secret", json!({}), "Disallowed signature algorithm"),
-        ("none", json!({}), "Disallowed signature algorithm"),
+        ("none", json!({}), "No signature found"),
         ("own", json!({ "iss": "https://other.example" }), "Invalid issuer"),
         ("own", json!({ "aud": "another client" }), "Invalid audiences"),
         (
