@@ -183,7 +183,7 @@ fn the_check_of_what_is_seen_finds_what_is_not() {
     let hides = "hides something";
     for (page, fault) in [
         ("<main></main>", "is blank"),
-        ("<main style='opacity:0'>words</main>", hides),
+        ("<main style='opacity:0'>words</main>", "is blank"),
         ("<main>words <b style='visibility:hidden'>more</b></main>", hides),
         (
             "<main>words</main><p style='width:2000px'>wide</p>",
