@@ -117,10 +117,22 @@ fn the_policy_that_decides_is_named_with_its_line_and_its_id() {
         "{said}"
     );
 
+    // Of a document nobody has said what it holds: whoever asks is told that it counts.
+    let read = asked("explain", "operator", "read", "products");
+    let said = stdout(&policy(&folder, &read));
+    assert!(
+        said.starts_with("allow: the operator may read products, where it has none of the fields"),
+        "{said}"
+    );
+    let read = [&read[..], &["-o", "json"]].concat();
+    let said: serde_json::Value = serde_json::from_str(&stdout(&policy(&folder, &read))).unwrap();
+    assert_eq!(said["depends_on_document"], true);
+
     let read = asked("explain", "operator", "read", "products");
     let read = [&read[..], &["--document", r#"{"price_cents": 100001}"#, "-o", "json"]].concat();
     let said: serde_json::Value = serde_json::from_str(&stdout(&policy(&folder, &read))).unwrap();
     assert_eq!(said["decision"], "deny");
+    assert_eq!(said["depends_on_document"], false);
     assert_eq!(said["rules"][0]["line"], 6);
     assert_eq!(said["rules"][0]["rule"], "a policy without an @id");
 }

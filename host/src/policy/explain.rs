@@ -13,6 +13,8 @@ pub struct Explanation {
     pub allowed: bool,
     /// Without a document: whether it is another matter for each.
     pub depends_on_document: bool,
+    /// Whether policies ask for fields of the document.
+    pub asks_for_fields: bool,
     /// What decided.
     pub reason: Reason,
 }
@@ -37,6 +39,7 @@ pub fn explain(caller: &Caller, action: Action, rules: &Rules, facts: Option<&Fa
         let covered = |scope: &Scope| facts.is_none_or(|facts| scope.covers(facts));
         return Explanation {
             allowed: scope.as_ref().is_some_and(covered),
+            asks_for_fields: false,
             depends_on_document: facts.is_none() && scope.is_some_and(|scope| scope != Scope::All),
             reason: Reason::Word(word.clone()),
         };
@@ -51,6 +54,7 @@ pub fn explain(caller: &Caller, action: Action, rules: &Rules, facts: Option<&Fa
             Some(_) => verdict.allowed,
         },
         depends_on_document: depends,
+        asks_for_fields: slice.needs_body(),
         reason: Reason::Policies(verdict),
     }
 }

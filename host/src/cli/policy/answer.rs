@@ -13,6 +13,8 @@ use crate::policy::{Explanation, Reason, explain};
 pub(super) struct Answer {
     allowed: bool,
     depends_on_document: bool,
+    /// Whether another one may come of fields that were not told.
+    lacks_fields: bool,
     /// `the operator may read products`
     sentence: String,
     rules: Vec<Rule>,
@@ -35,8 +37,10 @@ impl Answer {
         let Explanation {
             allowed,
             depends_on_document,
+            asks_for_fields,
             reason,
         } = explained;
+        let lacks_fields = asks_for_fields && question.assumes_no_fields();
         let word = || {
             let (file, line) = installation.word_at(&question.resource, question.action)?;
             let word = rules.word(question.action);
@@ -71,7 +75,8 @@ impl Answer {
         Ok(Self {
             sentence: format!("{} {verb} {} {}", question.who(), question.action, question.what()),
             allowed,
-            depends_on_document,
+            depends_on_document: depends_on_document || lacks_fields,
+            lacks_fields,
             rules,
             failed,
         })
@@ -111,7 +116,12 @@ fn policy(id: &str, installation: &Installation) -> Rule {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", if self.allowed { "allow" } else { "deny" }, self.sentence)?;
-        if self.depends_on_document {
+        if self.lacks_fields {
+            write!(
+                f,
+                ", where it has none of the fields that policies ask for (--document tells them)"
+            )?;
+        } else if self.depends_on_document {
             write!(
                 f,
                 ", as far as each document allows it (--owner and --document describe one)"

@@ -48,6 +48,8 @@ struct Document {
     id: Option<Uuid>,
     owner: Option<Uuid>,
     body: Value,
+    /// Whether that is what was asked about, and not just what is assumed.
+    is_told: bool,
 }
 
 impl Question {
@@ -90,9 +92,15 @@ impl Question {
             Some("self") => caller.account(),
             Some(id) => Some(uuid(id)?),
         };
+        let is_told = body.is_some();
         let body = body.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         Ok(Self {
-            document: describes.then_some(Document { id, owner, body }),
+            document: describes.then_some(Document {
+                id,
+                owner,
+                body,
+                is_told,
+            }),
             resource: resource.to_owned(),
             caller,
             action,
@@ -106,6 +114,11 @@ impl Question {
             owner: document.owner,
             body: &document.body,
         })
+    }
+
+    /// Whether it is about a document of whose fields nothing was said.
+    pub(super) fn assumes_no_fields(&self) -> bool {
+        self.document.as_ref().is_some_and(|document| !document.is_told)
     }
 
     /// Who asks, in words.

@@ -95,6 +95,11 @@ impl Slice {
         })
     }
 
+    /// Whether the body of a document is asked about, not just whose it is.
+    pub fn needs_body(&self) -> bool {
+        !self.attributes.is_empty()
+    }
+
     /// How many policies are looked at for a decision.
     pub fn policies(&self) -> usize {
         self.policies.num_of_policies()
@@ -244,7 +249,7 @@ impl CedarScope {
 
     /// Whether the body of a document is asked about, not just whose it is.
     pub fn needs_body(&self) -> bool {
-        !self.slice.attributes.is_empty()
+        self.slice.needs_body()
     }
 
     /// The same, with the reasons.
