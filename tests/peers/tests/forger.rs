@@ -104,15 +104,21 @@ fn holds(folder: &Path, text: &str) -> bool {
     })
 }
 
+/// Fails the test unless nobody can sign in, and the log says why.
+#[track_caller]
+fn is_unavailable(front: &Front, host: &Host, reason: &str) {
+    Visitor::default()
+        .visit(&start(front))
+        .expect_problem(503, "provider_unavailable");
+    host.wait_for_log(reason);
+}
+
 #[test]
 fn a_provider_that_says_it_is_another_one_is_not_asked() {
     let (front, forger) = (Front::open(), Forger::start_as("https://accounts.example"));
     let host = setup(&front, &forger).start();
     front.lead_to(&host);
-    Visitor::default()
-        .visit(&start(&front))
-        .expect_problem(503, "provider_unavailable");
-    host.wait_for_log("unexpected issuer");
+    is_unavailable(&front, &host, "unexpected issuer");
 }
 
 #[test]
@@ -121,10 +127,7 @@ fn nobody_is_sent_to_a_provider_whose_certificate_is_not_trusted() {
     let forger = Forger::start_with_tls(folder.path());
     let host = setup(&front, &forger).start();
     front.lead_to(&host);
-    Visitor::default()
-        .visit(&start(&front))
-        .expect_problem(503, "provider_unavailable");
-    host.wait_for_log("invalid peer certificate");
+    is_unavailable(&front, &host, "invalid peer certificate");
 
     let certificate = folder.path().join("certificate.pem").display().to_string();
     let front = Front::open();
